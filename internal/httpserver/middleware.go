@@ -1,0 +1,136 @@
+package httpserver
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/wastecoach/wastecoach/internal/problem"
+	"github.com/wastecoach/wastecoach/internal/telemetry"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	requestIDKey    = "request_id"
+)
+
+var errMethodNotAllowed = problem.New(
+	http.StatusMethodNotAllowed, "method_not_allowed", "The route does not take this method.",
+)
+
+// plainID is what we accept as somebody else's request id: it is logged and sent on.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+
+func requestID(c *gin.Context) {
+	id := c.GetHeader(requestIDHeader)
+	if !plainID.MatchString(id) {
+		id = uuid.Must(uuid.NewV7()).String()
+	}
+	c.Header(requestIDHeader, id)
+	c.Set(requestIDKey, id)
+	ctx := telemetry.With(c.Request.Context(), slog.String(requestIDKey, id))
+	c.Request = c.Request.WithContext(ctx)
+}
+
+// RequestID returns the id that the answer's X-Request-Id carries.
+func RequestID(c *gin.Context) string { return c.GetString(requestIDKey) }
+
+// observe logs one line and counts one request; health routes and polls that found nothing new
+// are logged at debug level.
+func (s *Server) observe(m *metrics) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		start := time.Now()
+		c.Next()
+		took, status := time.Since(start), c.Writer.Status()
+		m.observe(c.Request.Method, c.FullPath(), status, took)
+		level := slog.LevelInfo
+		if isHealthRoute(c.Request.URL.Path) || c.GetBool(quietKey) && status < 400 {
+			level = slog.LevelDebug
+		}
+		s.opts.Logger.LogAttrs(c.Request.Context(), level, "request",
+			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
+			slog.Int("status", status), slog.Duration("duration", took))
+	}
+}
+
+const quietKey = "quiet"
+
+// Quiet marks a route that is called so often that its successes are logged at debug level only.
+func Quiet(c *gin.Context) { c.Set(quietKey, true) }
+
+// renderProblem writes the last error of a request as a problem document. Handlers never choose a
+// status for an error themselves.
+func renderProblem(c *gin.Context) {
+	c.Next()
+	last := c.Errors.Last()
+	if last == nil || c.Writer.Written() {
+		return
+	}
+	e := problem.From(last.Err)
+	doc := e.Document()
+	doc.Instance, doc.RequestID = c.Request.URL.Path, RequestID(c)
+	if e.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if e.Kind == problem.Unauthorized {
+		c.Header("WWW-Authenticate", `Bearer realm="wastecoach"`)
+	}
+	c.Header("Cache-Control", "no-store")
+	body, err := json.Marshal(doc)
+	if err != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Data(doc.Status, problem.ContentType, body)
+}
+
+// recoverPanic stands inside renderProblem and observe, so that a panic is answered and counted.
+func (s *Server) recoverPanic(c *gin.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			_ = c.Error(fmt.Errorf("panic: %v", p))
+			c.Abort()
+			s.opts.Logger.ErrorContext(c.Request.Context(), "panic",
+				"value", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	c.Next()
+	if last := c.Errors.Last(); last != nil {
+		s.logError(c, last.Err)
+	}
+}
+
+func (s *Server) logError(c *gin.Context, err error) {
+	level := slog.LevelInfo
+	if problem.From(err).Kind >= problem.Internal {
+		level = slog.LevelError
+	}
+	s.opts.Logger.Log(c.Request.Context(), level, "request refused",
+		"route", c.FullPath(), "error", err.Error())
+}
+
+func limitBody(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+}
+
+func fail(err error) gin.HandlerFunc {
+	return func(c *gin.Context) { _ = c.Error(err) }
+}
+
+// Handle adapts a handler that returns its error.
+func Handle(h func(c *gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			_ = c.Error(err)
+		}
+	}
+}

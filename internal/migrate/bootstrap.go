@@ -1,0 +1,62 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// extensions are contrib modules that the schemas use; a superuser creates them once.
+func extensions() []string { return []string{"cube", "earthdistance", "pg_trgm", "unaccent"} }
+
+// Bootstrap creates the roles, the schemas and the extensions of the database that the
+// superuser's dsn names. passwords has one entry for each schema and for Migrator. It may be
+// run again: passwords are then set anew and nothing else changes.
+func Bootstrap(ctx context.Context, superuserDSN string, passwords map[string]string) error {
+	conn, err := pgx.Connect(ctx, superuserDSN)
+	if err != nil {
+		return fmt.Errorf("connecting as superuser: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the work is committed or failed by then
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, statement := range bootstrapSQL(passwords) {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("preparing the database: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func bootstrapSQL(passwords map[string]string) []string {
+	statements := []string{
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(lockID)),
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+	}
+	for _, name := range extensions() {
+		statements = append(statements,
+			"CREATE EXTENSION IF NOT EXISTS "+name+" SCHEMA public")
+	}
+	statements = append(statements, createRole(Migrator, passwords[Migrator])...)
+	for _, schema := range Schemas() {
+		statements = append(statements, createRole(schema, passwords[schema])...)
+		statements = append(statements,
+			"GRANT "+schema+" TO "+Migrator,
+			"CREATE SCHEMA IF NOT EXISTS "+schema+" AUTHORIZATION "+schema,
+			"ALTER ROLE "+schema+" SET search_path = "+schema+", public",
+		)
+	}
+	return statements
+}
+
+func createRole(name, password string) []string {
+	return []string{
+		"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = " + quote(name) +
+			") THEN CREATE ROLE " + name + " LOGIN; END IF; END $$",
+		"ALTER ROLE " + name + " PASSWORD " + quote(password),
+	}
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

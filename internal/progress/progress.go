@@ -1,0 +1,93 @@
+// Package progress keeps what a poller sees of a job in Redis.
+package progress
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+// TTL is how long a snapshot outlives its last change; PostgreSQL answers after that.
+const TTL = time.Hour
+
+// Snapshot is a job as its owner sees it.
+type Snapshot struct {
+	Owner uuid.UUID
+	// Version grows with each change and orders the writes of competing workers.
+	Version int64
+	// Finished tells that there will be no further version.
+	Finished           bool
+	CreatedAt, Changed time.Time
+	// Body is the job as JSON.
+	Body []byte
+}
+
+// putNewer writes the hash only when it has no version or an older one.
+var putNewer = redis.NewScript(`
+local known = redis.call('HGET', KEYS[1], 'version')
+if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'owner', ARGV[2], 'finished', ARGV[3],
+  'created', ARGV[4], 'changed', ARGV[5], 'body', ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+return 1`)
+
+// Store reads and writes snapshots in the jobs database.
+type Store struct{ jobs *redis.Client }
+
+// NewStore returns a Store on the jobs database.
+func NewStore(jobs *redis.Client) *Store { return &Store{jobs: jobs} }
+
+// Put writes a snapshot unless a newer one is there.
+func (s *Store) Put(ctx context.Context, job uuid.UUID, snap Snapshot) error {
+	err := putNewer.Run(ctx, s.jobs, []string{key(job)},
+		snap.Version, snap.Owner.String(), snap.Finished,
+		snap.CreatedAt.UnixMilli(), snap.Changed.UnixMilli(), snap.Body,
+		TTL.Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("writing the progress of job %s: %w", job, err)
+	}
+	return nil
+}
+
+// Get returns a job's snapshot, and false when Redis has none.
+func (s *Store) Get(ctx context.Context, job uuid.UUID) (Snapshot, bool, error) {
+	values, err := s.jobs.HMGet(ctx, key(job),
+		"version", "owner", "finished", "created", "changed", "body").Result()
+	if err != nil {
+		return Snapshot{}, false, fmt.Errorf("reading the progress of job %s: %w", job, err)
+	}
+	fields := make([]string, len(values))
+	for i, v := range values {
+		text, ok := v.(string)
+		if !ok {
+			return Snapshot{}, false, nil
+		}
+		fields[i] = text
+	}
+	owner, err := uuid.FromString(fields[1])
+	if err != nil {
+		return Snapshot{}, false, fmt.Errorf("reading the owner of job %s: %w", job, err)
+	}
+	return Snapshot{
+		Owner: owner, Version: number(fields[0]), Finished: fields[2] == "1",
+		CreatedAt: time.UnixMilli(number(fields[3])).UTC(),
+		Changed:   time.UnixMilli(number(fields[4])).UTC(),
+		Body:      []byte(fields[5]),
+	}, true, nil
+}
+
+// Delete forgets a job.
+func (s *Store) Delete(ctx context.Context, job uuid.UUID) error {
+	return s.jobs.Del(ctx, key(job)).Err()
+}
+
+func key(job uuid.UUID) string { return "job:" + job.String() }
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // putNewer wrote it
+	return n
+}

@@ -1,0 +1,33 @@
+package token
+
+import (
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+const principalKey = "principal"
+
+// Require lets a request pass only with a valid bearer token.
+func (v *Verifier) Require() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		raw, isBearer := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
+		if !isBearer {
+			_ = c.Error(ErrUnauthorized)
+			c.Abort()
+			return
+		}
+		p, err := v.Verify(c.Request.Context(), raw)
+		if err != nil {
+			_ = c.Error(err)
+			c.Abort()
+			return
+		}
+		c.Set(principalKey, p)
+	}
+}
+
+// From returns whom the request acts for. The route must be behind Require.
+func From(c *gin.Context) Principal {
+	return c.MustGet(principalKey).(Principal) //nolint:forcetypeassert // only Require sets it
+}
