@@ -1,0 +1,2 @@
+// Package cli holds the commands of wcctl, one per file.
+package cli
