@@ -1,0 +1,2 @@
+// Package modelcall guards paid calls to an AI model.
+package modelcall
