@@ -2,6 +2,7 @@ package testdb
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/wastecoach/wastecoach/internal/testmain"
@@ -27,6 +28,7 @@ func Server(tb testing.TB) *Exclusive {
 		if err := srv.Kill(); err != nil {
 			tb.Errorf("ending PostgreSQL: %v", err)
 		}
+		_ = os.RemoveAll(dir) // what the killed backends still write goes when Main ends
 	})
 	if err := makeMigrated(tb.Context(), srv); err != nil {
 		tb.Fatalf("migrating: %v", err)
