@@ -15,6 +15,11 @@ func extensions() []string { return []string{"cube", "earthdistance", "pg_trgm",
 // superuser's dsn names. passwords has one entry for each schema and for Migrator. It may be
 // run again: passwords are then set anew and nothing else changes.
 func Bootstrap(ctx context.Context, superuserDSN string, passwords map[string]string) error {
+	for _, role := range append(Schemas(), Migrator) {
+		if passwords[role] == "" {
+			return fmt.Errorf("role %s has no password", role)
+		}
+	}
 	conn, err := pgx.Connect(ctx, superuserDSN)
 	if err != nil {
 		return fmt.Errorf("connecting as superuser: %w", err)
@@ -55,6 +60,7 @@ func createRole(name, password string) []string {
 	return []string{
 		"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = " + quote(name) +
 			") THEN CREATE ROLE " + name + " LOGIN; END IF; END $$",
+		"ALTER ROLE " + name + " NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
 		"ALTER ROLE " + name + " PASSWORD " + quote(password),
 	}
 }

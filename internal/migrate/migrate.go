@@ -3,22 +3,14 @@ package migrate
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
+	"time"
 
 	"github.com/wastecoach/wastecoach/migrations"
 )
-
-// lockID is the advisory lock that keeps two runs apart ("wastecoa" in ASCII).
-const lockID = 0x7761737465636f61
 
 // Schemas lists the schemas, one for each service and role of the same name.
 func Schemas() []string { return []string{"auth", "users", "waste", "recycling", "locations"} }
@@ -26,64 +18,118 @@ func Schemas() []string { return []string{"auth", "users", "waste", "recycling",
 // Migrator is the role that runs migrations; it is a member of every service role.
 const Migrator = "migrator"
 
-// Up brings every schema to its newest version. The dsn's role must be Migrator or a superuser.
-func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
-	for _, schema := range Schemas() {
-		if err := upSchema(ctx, dsn, schema, logger); err != nil {
-			return fmt.Errorf("migrating schema %s: %w", schema, err)
-		}
-	}
-	return nil
+// defaultLockTimeout bounds the wait for another run: longer than any migration should take.
+const defaultLockTimeout = 5 * time.Minute
+
+// Config says which database is migrated, and who hears of it.
+type Config struct {
+	// DSN connects as Migrator or a superuser.
+	DSN string
+	// Files has a folder of SQL files per schema; nil for those built in.
+	Files fs.FS
+	// LockTimeout bounds the wait for another run; 0 for 5 minutes.
+	LockTimeout time.Duration
+	// OnWait is told once who runs already; nil for nobody.
+	OnWait func(Holder)
+	// OnStep is told of each step when it is done; nil for nobody.
+	OnStep func(Step)
 }
 
-func upSchema(ctx context.Context, dsn, schema string, logger *slog.Logger) error {
-	provider, err := open(dsn, schema)
-	if errors.Is(err, goose.ErrNoMigrations) {
-		return nil
+// Step is one migration that was applied or taken back.
+type Step struct {
+	Schema    string        `json:"schema"`
+	Version   int64         `json:"version"`
+	File      string        `json:"file"`
+	Direction Direction     `json:"direction"`
+	Took      time.Duration `json:"took_ns"`
+}
+
+// Direction is which way a step goes.
+type Direction string
+
+// The directions.
+const (
+	DirectionUp   Direction = "up"
+	DirectionDown Direction = "down"
+)
+
+// ErrNothingApplied says that a schema has no migration to take back.
+var ErrNothingApplied = errors.New("no migration is applied")
+
+// Runner migrates one database.
+type Runner struct{ cfg Config }
+
+// New returns a Runner. It makes no connection.
+func New(cfg Config) *Runner {
+	if cfg.Files == nil {
+		cfg.Files = migrations.Files
 	}
+	if cfg.LockTimeout == 0 {
+		cfg.LockTimeout = defaultLockTimeout
+	}
+	if cfg.OnWait == nil {
+		cfg.OnWait = func(Holder) {}
+	}
+	if cfg.OnStep == nil {
+		cfg.OnStep = func(Step) {}
+	}
+	return &Runner{cfg: cfg}
+}
+
+// Up brings every schema to its newest version. The dsn's role must be Migrator or a superuser.
+func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
+	runner := New(Config{
+		DSN: dsn,
+		OnWait: func(h Holder) {
+			logger.WarnContext(ctx, "waiting for another migration run", "holder", h.String())
+		},
+		OnStep: func(s Step) {
+			logger.InfoContext(ctx, "migration applied", "schema", s.Schema,
+				"version", s.Version, "duration", s.Took)
+		},
+	})
+	return runner.Up(ctx)
+}
+
+// Up brings the schemas, all where none is named, to their newest versions. What is applied
+// before an error stays applied.
+func (r *Runner) Up(ctx context.Context, schemas ...string) error {
+	schemas, err := known(schemas)
 	if err != nil {
 		return err
 	}
-	defer provider.Close() //nolint:errcheck // closes a pool that is no longer used
-	results, err := provider.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		results = partial.Applied
-	}
-	for _, r := range results {
-		logger.InfoContext(ctx, "migration applied", "schema", schema,
-			"version", r.Source.Version, "duration", r.Duration)
-	}
-	return err
+	return r.locked(ctx, func(s *session) error {
+		for _, schema := range schemas {
+			if err := r.up(ctx, s, schema); err != nil {
+				return fmt.Errorf("migrating schema %s: %w", schema, err)
+			}
+		}
+		return nil
+	})
 }
 
-// open returns a goose provider whose connections act as the schema's own role.
-func open(dsn, schema string) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations.Files, schema)
-	if err != nil {
-		return nil, fmt.Errorf("opening the migrations of %s: %w", schema, err)
+// Down takes the newest migration of one schema back, or returns ErrNothingApplied.
+func (r *Runner) Down(ctx context.Context, schema string) error {
+	if _, err := known([]string{schema}); err != nil {
+		return err
 	}
-	db, err := openAs(dsn, schema)
-	if err != nil {
-		return nil, err
-	}
-	locker, err := lock.NewPostgresSessionLocker(
-		lock.WithLockID(lockID), lock.WithLockTimeout(1, 300),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the migration lock: %w", err)
-	}
-	return goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	return r.locked(ctx, func(s *session) error {
+		if err := r.down(ctx, s, schema); err != nil {
+			return fmt.Errorf("taking back a migration of schema %s: %w", schema, err)
+		}
+		return nil
+	})
 }
 
-func openAs(dsn, schema string) (*sql.DB, error) {
-	cfg, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("reading the database DSN: %w", err)
+// known returns the named schemas, all where none is named.
+func known(schemas []string) ([]string, error) {
+	if len(schemas) == 0 {
+		return Schemas(), nil
 	}
-	cfg.RuntimeParams["role"] = schema
-	cfg.RuntimeParams["search_path"] = schema + ",public"
-	cfg.RuntimeParams["application_name"] = "migrate"
-	return stdlib.OpenDB(*cfg), nil
+	for _, schema := range schemas {
+		if !isSchema(schema) {
+			return nil, fmt.Errorf("there is no schema %q, but %v", schema, Schemas())
+		}
+	}
+	return schemas, nil
 }
