@@ -43,12 +43,12 @@ func Answer(text string) Behaviour {
 
 // Garbage sends a message that is no JSON.
 func Garbage() Behaviour {
-	return Behaviour{"garbage", func(x *exchange) { x.answer("Sure! This looks like {a bottle") }}
+	return Behaviour{"garbage", func(x *exchange) { x.answerBadly("Sure! It is {a bottle") }}
 }
 
 // WrongSchema sends a message of valid JSON that breaks every schema asked for here.
 func WrongSchema() Behaviour {
-	return Behaviour{"wrong_schema", func(x *exchange) { x.answer(`{"class":"treasure"}`) }}
+	return Behaviour{"wrong_schema", func(x *exchange) { x.answerBadly(`{"class":"treasure"}`) }}
 }
 
 // RateLimited answers 429 and tells when to come back, in whole seconds.
@@ -148,7 +148,14 @@ func (x *exchange) answerWell() {
 	x.answer(text)
 }
 
-func (x *exchange) answer(text string) { x.send(reply{Content: text, Finish: "stop"}) }
+func (x *exchange) answer(text string) {
+	x.server.mu.Lock()
+	x.call.Answered = true
+	x.server.mu.Unlock()
+	x.answerBadly(text)
+}
+
+func (x *exchange) answerBadly(text string) { x.send(reply{Content: text, Finish: "stop"}) }
 
 // wait reports whether d went by with the client still there; 0 is forever.
 func (x *exchange) wait(d time.Duration) bool {

@@ -12,7 +12,7 @@ import (
 )
 
 // Call is what the server saw of one request. Ended is zero while the call runs; Answered tells that a
-// whole answer, the kind that is paid for, was sent.
+// whole answer that ends its stage was sent (OK, Slow, Answer).
 type Call struct {
 	Started        time.Time
 	Ended          time.Time
@@ -43,7 +43,7 @@ func (s *Server) Calls() []Call {
 	return calls
 }
 
-// Answered counts whole answers by idempotency key: a stage paid twice has 2.
+// Answered counts whole answers by idempotency key: a stage that was paid twice has 2.
 func (s *Server) Answered() map[string]int {
 	counts := make(map[string]int)
 	for _, call := range s.Calls() {

@@ -26,11 +26,7 @@ type (
 )
 
 func (x *exchange) send(r reply) {
-	body := x.body(r)
-	x.server.mu.Lock()
-	x.call.Answered = r.Finish == "stop" && r.Refusal == ""
-	x.server.mu.Unlock()
-	write(x.w, http.StatusOK, "application/json", body)
+	write(x.w, http.StatusOK, "application/json", x.body(r))
 }
 
 func (x *exchange) body(r reply) []byte {
