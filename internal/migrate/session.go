@@ -82,7 +82,15 @@ func (r *Runner) locked(ctx context.Context, fn func(*session) error) (err error
 	if err := r.lock(ctx, s.db); err != nil {
 		return err
 	}
+	defer unlock(ctx, s.db)
 	return fn(s)
+}
+
+// unlock does not leave it to the end of the connection, which the server notices a little later.
+func unlock(ctx context.Context, db *sql.DB) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	defer cancel()
+	_, _ = db.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(lockID))
 }
 
 func parseDSN(dsn string) (*pgx.ConnConfig, error) {

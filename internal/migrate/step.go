@@ -118,7 +118,7 @@ func (c *chain) apply(ctx context.Context, m *goose.Source, direction Direction)
 		mark := Mark{Version: m.Version, Direction: direction}
 		err = c.session.marked(ctx, c.schema, mark, func() (err error) {
 			result, err = run()
-			return err
+			return plain(err)
 		})
 	} else if err = c.session.setLockTimeout(ctx, ddlLockTimeout); err == nil {
 		result, err = run()
@@ -133,15 +133,20 @@ func (c *chain) apply(ctx context.Context, m *goose.Source, direction Direction)
 	return nil
 }
 
-// explain keeps goose's cause and drops its way of saying it.
+// explain names the file, unless the error names more.
 func explain(file string, err error) error {
 	var half *HalfAppliedError
 	if errors.As(err, &half) {
 		return err
 	}
+	return fmt.Errorf("running %s: %w", file, plain(err))
+}
+
+// plain keeps goose's cause and drops its way of saying it.
+func plain(err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) && partial.Err != nil {
-		err = partial.Err
+		return partial.Err
 	}
-	return fmt.Errorf("running %s: %w", file, err)
+	return err
 }
