@@ -1,0 +1,2 @@
+// Package client speaks the REST API of Waste Coach.
+package client
