@@ -162,7 +162,7 @@ func (s *Server) startOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startBudget)
 	defer cancel()
 	if err := s.awaitReady(ctx); err != nil {
-		stopErr := proc.Stop(context.WithoutCancel(ctx), syscall.SIGKILL)
+		stopErr := s.stop(context.WithoutCancel(ctx))
 		return explain(fmt.Errorf("starting PostgreSQL: %w", errors.Join(err, stopErr)))
 	}
 	return nil
