@@ -49,8 +49,8 @@ func TestFaultsOnTheWire(t *testing.T) {
 		billed    bool
 	}
 	cases := map[string]struct {
-		behaviour openaitest.Behaviour
-		want      want
+		behavior openaitest.Behavior
+		want     want
 	}{
 		"429": {
 			openaitest.RateLimited(7 * time.Second),
@@ -105,7 +105,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, base := openaitest.Start(t)
-			server.Script(c.behaviour)
+			server.Script(c.behavior)
 			_, err := newModel(t, base).Complete(t.Context(), newPrompt(t))
 			var call *modelcall.Error
 			if !errors.As(err, &call) {
@@ -153,7 +153,8 @@ func TestHugeBody(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	_, err := newModel(t, server.URL).Complete(t.Context(), newPrompt(t))
-	if modelcall.KindOf(err) != modelcall.Unavailable || !strings.Contains(err.Error(), "too large") {
+	if modelcall.KindOf(err) != modelcall.Unavailable ||
+		!strings.Contains(err.Error(), "too large") {
 		t.Errorf("got %v, want unavailable because too large", err)
 	}
 }

@@ -27,7 +27,7 @@ func fault(ctx context.Context, response *http.Response, err error) error {
 	case response.StatusCode >= http.StatusMultipleChoices:
 		return statusFault(response, err)
 	default:
-		// The endpoint took the request, so it may charge although its answer was cut or is no JSON.
+		// The endpoint took the request, so it may charge for an answer that was cut or is no JSON.
 		return &modelcall.Error{
 			Kind: modelcall.Unavailable, Retryable: true, Billed: true, Err: err,
 		}

@@ -15,7 +15,9 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: limited{next: transport},
 		// A redirect would carry the photo to a place nobody configured.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 }
 

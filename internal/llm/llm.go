@@ -17,12 +17,13 @@ const stage = "llm"
 //go:embed prompt.txt
 var prompt string
 
-// Advisor phrases advice. Its errors are *modelcall.Error; FromRule is the answer that then remains.
+// Advisor phrases advice. Its errors are *modelcall.Error; FromRule then remains as the answer.
 type Advisor interface {
 	Advise(ctx context.Context, r AdviceRequest) (Advice, error)
 }
 
-// AdviceRequest is a rule about an item. Its JSON, without JobID and Attempt, is what the model reads.
+// AdviceRequest is a rule about an item. Its JSON, without JobID and Attempt, is what the model
+// reads.
 type AdviceRequest struct {
 	ItemName string           `json:"item_name"`
 	Class    wasteclass.Class `json:"class"`
@@ -97,7 +98,7 @@ func version(schema *modelcall.Schema) string {
 	return modelcall.Version(prompt, string(schema.JSON))
 }
 
-// Advise returns the model's words, checked against the rule, after one repair try where it is needed.
+// Advise returns the model's words, checked against the rule and repaired once if needed.
 func (a *advisor) Advise(ctx context.Context, r AdviceRequest) (Advice, error) {
 	input, err := json.Marshal(r)
 	if err != nil {

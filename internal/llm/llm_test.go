@@ -115,7 +115,9 @@ func TestAnswerAgainstRule(t *testing.T) {
 			func(s *said) { s.Steps = s.Steps[1:] }, `step "empty" of the rule is missing`,
 		},
 		"invented step": {
-			func(s *said) { s.Steps = append(s.Steps, llm.AdvisedStep{ID: "burn", Text: "태우세요"}) },
+			func(s *said) {
+				s.Steps = append(s.Steps, llm.AdvisedStep{ID: "burn", Text: "태우세요"})
+			},
 			`step "burn" is not in the rule`,
 		},
 		"other order": {
@@ -150,7 +152,8 @@ func TestAnswerAgainstRule(t *testing.T) {
 				}
 				return
 			}
-			if modelcall.KindOf(err) != modelcall.InvalidAnswer || !strings.Contains(err.Error(), c.fault) {
+			if modelcall.KindOf(err) != modelcall.InvalidAnswer ||
+				!strings.Contains(err.Error(), c.fault) {
 				t.Errorf("got %v, want invalid_answer with %q", err, c.fault)
 			}
 			if repair := server.Calls()[1].Repair; !strings.Contains(repair, c.fault) {
@@ -204,7 +207,8 @@ func TestSimulatorPassesTheSameChecks(t *testing.T) {
 
 func TestWithoutModelTheRuleSpeaks(t *testing.T) {
 	t.Parallel()
-	advisor, err := llm.New(modelprovider.Config{Provider: modelprovider.None}, modelprovider.Deps{})
+	cfg := modelprovider.Config{Provider: modelprovider.None}
+	advisor, err := llm.New(cfg, modelprovider.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

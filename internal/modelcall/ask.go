@@ -7,7 +7,7 @@ import (
 
 const maxFault = 1000
 
-// Ask sends p and returns an answer that satisfies p.Schema and check, with one repair try in between.
+// Ask sends p and returns an answer that satisfies p.Schema and check, repaired once if needed.
 // The usage covers both tries and is returned with an error too.
 func Ask[T any](ctx context.Context, g *Guard, p Prompt, check func(T) error) (T, Usage, error) {
 	first, err := g.Complete(ctx, p)
@@ -20,7 +20,7 @@ func Ask[T any](ctx context.Context, g *Guard, p Prompt, check func(T) error) (T
 	}
 	g.metrics.invalid(g.labels)
 
-	// A provider that honours idempotency keys would replay the invalid answer under the same one.
+	// A provider that honors idempotency keys would replay the invalid answer under the same one.
 	p.Stage += ":repair"
 	p.Repair = &Repair{Answer: first.Text, Fault: clip(fault.Error(), maxFault)}
 	second, err := g.Complete(ctx, p)

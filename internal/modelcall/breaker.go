@@ -10,7 +10,7 @@ import (
 const (
 	breakerWindow = 30 * time.Second
 	breakerBucket = 3 * time.Second
-	// breakerRatio opens the breaker on a model that fails mostly, though never many times in a row.
+	// breakerRatio opens the breaker on a model that fails mostly, but not in a row.
 	breakerRatio = 0.6
 )
 

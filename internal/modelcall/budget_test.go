@@ -57,7 +57,8 @@ func TestBudgetUnderConcurrency(t *testing.T) {
 func TestBudgetEndsAtMidnight(t *testing.T) {
 	t.Parallel()
 	now := noon()
-	budget := modelcall.NewRedisBudget(testredis.New(t).Client(1), "llm", 100, func() time.Time { return now })
+	clock := func() time.Time { return now }
+	budget := modelcall.NewRedisBudget(testredis.New(t).Client(1), "llm", 100, clock)
 	if _, err := budget.Reserve(t.Context(), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,9 @@ func TestBudgetCharges(t *testing.T) {
 
 func TestBudgetUnreachable(t *testing.T) {
 	t.Parallel()
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{
+		Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1,
+	})
 	t.Cleanup(func() { _ = client.Close() })
 	budget := modelcall.NewRedisBudget(client, "vision", 1000, noon)
 	guard, _ := newGuard(t, func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {

@@ -9,8 +9,8 @@ import (
 // Kind names why a model call gave no usable answer.
 type Kind string
 
-// The kinds. BudgetUnreachable means that Redis could not say what is left, Canceled that the caller
-// gave up: both tell nothing about the model.
+// The kinds. BudgetUnreachable means that Redis could not say what is left, Canceled that the
+// caller gave up: both tell nothing about the model.
 const (
 	Timeout           Kind = "timeout"
 	RateLimited       Kind = "rate_limited"

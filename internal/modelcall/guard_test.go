@@ -67,13 +67,14 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		var down atomic.Bool
 		var tries atomic.Int32
 		down.Store(true)
-		guard, _ := newGuard(t, func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {
+		model := func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {
 			tries.Add(1)
 			if down.Load() {
 				return modelcall.Completion{}, errDown
 			}
 			return modelcall.Completion{Text: "{}"}, nil
-		}, limits(), nil)
+		}
+		guard, _ := newGuard(t, model, limits(), nil)
 
 		got := kinds(t.Context(), guard, 5)
 		if got[2] != modelcall.Unavailable || got[3] != modelcall.BreakerOpen {
@@ -88,14 +89,14 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 			t.Errorf("open breaker says %+v, want retryable after 10 s", call)
 		}
 
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		if got := kinds(t.Context(), guard, 2); got[0] != modelcall.Unavailable ||
 			got[1] != modelcall.BreakerOpen {
 			t.Errorf("half-open with a sick model: %v, want one try, then open again", got)
 		}
 
 		down.Store(false)
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		if got := kinds(t.Context(), guard, 3); got[0] != "" || got[1] != "" || got[2] != "" {
 			t.Errorf("half-open with a well model: %v, want the breaker closed", got)
 		}
@@ -154,15 +155,16 @@ func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var active, peak atomic.Int32
-		guard, _ := newGuard(t, func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {
+		model := func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {
 			now := active.Add(1)
 			defer active.Add(-1)
 			for seen := peak.Load(); now > seen && !peak.CompareAndSwap(seen, now); {
 				seen = peak.Load()
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return modelcall.Completion{Text: "{}"}, nil
-		}, limits(), nil)
+		}
+		guard, _ := newGuard(t, model, limits(), nil)
 		started := time.Now()
 		var group sync.WaitGroup
 		for range 9 {

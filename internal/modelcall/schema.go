@@ -10,14 +10,15 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Schema is the strict JSON schema of an answer: every property required, none added, no references.
+// Schema is the strict JSON schema of an answer: every property required, none added, no
+// references.
 type Schema struct {
 	Name     string
 	JSON     json.RawMessage
 	compiled *validator.Schema
 }
 
-// NewSchema derives the schema of shape's type; enums gives the allowed values of named string types.
+// NewSchema derives the schema of shape's type; enums gives the values of named string types.
 func NewSchema(name string, shape any, enums map[reflect.Type][]any) (*Schema, error) {
 	reflector := generator.Reflector{
 		Anonymous:      true,
@@ -77,7 +78,8 @@ func (s *Schema) Decode(text string, answer any) error {
 	return nil
 }
 
-// unwrap removes what servers without constrained decoding put around JSON: a thinking block and a fence.
+// unwrap removes what servers without constrained decoding put around JSON: a thinking block and
+// a fence.
 func unwrap(text string) string {
 	if _, after, found := strings.Cut(text, "</think>"); found {
 		text = after

@@ -20,7 +20,8 @@ const (
 
 // Config is one model's settings; services embed it with an environment prefix.
 type Config struct {
-	// Provider is simulator, openai (any endpoint with OpenAI's chat completions) or, for advice, none.
+	// Provider is simulator, openai (any endpoint with OpenAI's chat completions) or, for advice,
+	// none.
 	Provider string `env:"PROVIDER" envDefault:"simulator"`
 	// BaseURL ends before /chat/completions.
 	BaseURL string `env:"BASE_URL" envDefault:"https://api.openai.com/v1"`

@@ -63,9 +63,12 @@ func TestNewRejects(t *testing.T) {
 		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	}
 	for name, environment := range map[string]map[string]string{
-		"no model":  {"VISION_PROVIDER": "openai"},
-		"provider":  {"VISION_PROVIDER": "oracle"},
-		"no Redis":  {"VISION_PROVIDER": "openai", "VISION_MODEL": "m", "VISION_OUTPUT_PRICE_USD_PER_MILLION": "1"},
+		"no model": {"VISION_PROVIDER": "openai"},
+		"provider": {"VISION_PROVIDER": "oracle"},
+		"no Redis": {
+			"VISION_PROVIDER": "openai", "VISION_MODEL": "m",
+			"VISION_OUTPUT_PRICE_USD_PER_MILLION": "1",
+		},
 		"bad URL":   {"VISION_PROVIDER": "openai", "VISION_MODEL": "m", "VISION_BASE_URL": "host"},
 		"no models": {"VISION_PROVIDER": "none"},
 	} {

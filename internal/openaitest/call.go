@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Call is what the server saw of one request. Ended is zero while the call runs; Answered tells that a
-// whole answer that ends its stage was sent (OK, Slow, Answer).
+// Call is what the server saw of one request. Ended is zero while the call runs; Answered tells
+// that a whole answer that ends its stage was sent (OK, Slow, Answer).
 type Call struct {
 	Started        time.Time
 	Ended          time.Time
-	Behaviour      string
+	Behavior       string
 	Answered       bool
 	IdempotencyKey string
 	RequestID      string

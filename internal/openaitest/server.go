@@ -14,11 +14,11 @@ import (
 
 const maxRequest = 32 << 20
 
-// Server is an http.Handler that records every call. Behaviours given to Script come first, in order;
-// then those given to Mix by chance; then OK.
+// Server is an http.Handler that records every call. Behaviors given to Script come first, in
+// order; then those given to Mix by chance; then OK.
 type Server struct {
 	mu     sync.Mutex
-	script []Behaviour
+	script []Behavior
 	mix    []Chance
 	random *rand.Rand
 	calls  []*Call
@@ -28,10 +28,10 @@ type Server struct {
 	stop   sync.Once
 }
 
-// Chance is a behaviour and the share of calls, 0 to 1, that it takes.
+// Chance is a behavior and the share of calls, 0 to 1, that it takes.
 type Chance struct {
-	Share     float64
-	Behaviour Behaviour
+	Share    float64
+	Behavior Behavior
 }
 
 // New returns a server that answers every call well.
@@ -54,14 +54,15 @@ func Start(t testing.TB) (*Server, string) {
 // Close releases the calls that never answer.
 func (s *Server) Close() { s.stop.Do(func() { close(s.closed) }) }
 
-// Script appends behaviours for the next calls, one each.
-func (s *Server) Script(behaviours ...Behaviour) {
+// Script appends behaviors for the next calls, one each.
+func (s *Server) Script(behaviors ...Behavior) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.script = append(s.script, behaviours...)
+	s.script = append(s.script, behaviors...)
 }
 
-// Mix draws the behaviour of unscripted calls by chance, repeatably for a seed; what the shares leave is OK.
+// Mix draws the behavior of unscripted calls by chance, repeatably for a seed; what the shares
+// leave is OK.
 func (s *Server) Mix(seed uint64, chances ...Chance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +70,7 @@ func (s *Server) Mix(seed uint64, chances ...Chance) {
 	s.random = rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // repeatable faults, no secret
 }
 
-// ServeHTTP answers POST …/chat/completions as the next behaviour says.
+// ServeHTTP answers POST …/chat/completions as the next behavior says.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/chat/completions") {
 		writeError(w, http.StatusNotFound, "not_found")
@@ -91,11 +92,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	behave.run(&exchange{w: w, r: r, asked: asked, call: call, server: s})
 }
 
-func (s *Server) begin(call *Call) Behaviour {
+func (s *Server) begin(call *Call) Behavior {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	behave := s.next()
-	call.Behaviour = behave.Name
+	call.Behavior = behave.Name
 	call.Started = time.Now()
 	s.calls = append(s.calls, call)
 	s.active++
@@ -103,7 +104,7 @@ func (s *Server) begin(call *Call) Behaviour {
 	return behave
 }
 
-func (s *Server) next() Behaviour {
+func (s *Server) next() Behavior {
 	if len(s.script) > 0 {
 		behave := s.script[0]
 		s.script = s.script[1:]
@@ -115,7 +116,7 @@ func (s *Server) next() Behaviour {
 	dice := s.random.Float64()
 	for _, chance := range s.mix {
 		if dice < chance.Share {
-			return chance.Behaviour
+			return chance.Behavior
 		}
 		dice -= chance.Share
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/openaitest"
 )
 
-func post(t *testing.T, base, key string, image []byte) (int, string) {
+func post(t *testing.T, base, key string, image []byte) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"model":"m","messages":[{"role":"system","content":"s"},
 		{"role":"user","content":[{"type":"text","text":"{}"},{"type":"image_url",
@@ -28,14 +28,14 @@ func post(t *testing.T, base, key string, image []byte) (int, string) {
 	request.Header.Set("Idempotency-Key", key)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err.Error()
+		return err.Error()
 	}
-	defer response.Body.Close() //nolint:errcheck // read only
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return response.StatusCode, err.Error()
+		return err.Error()
 	}
-	return response.StatusCode, string(text)
+	return string(text)
 }
 
 func TestRecords(t *testing.T) {
@@ -44,12 +44,12 @@ func TestRecords(t *testing.T) {
 	server.Script(openaitest.ServerError(), openaitest.Cut())
 	image := []byte("\xff\xd8 with Exif inside")
 	for _, want := range []string{"server_error", "unexpected EOF", "chat.completion"} {
-		if _, got := post(t, base, "job:vision", image); !strings.Contains(got, want) {
+		if got := post(t, base, "job:vision", image); !strings.Contains(got, want) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 	calls := server.Calls()
-	if len(calls) != 3 || calls[0].Behaviour != "status_500" || calls[1].Behaviour != "cut" {
+	if len(calls) != 3 || calls[0].Behavior != "status_500" || calls[1].Behavior != "cut" {
 		t.Fatalf("calls %+v", calls)
 	}
 	last := calls[2]
@@ -67,14 +67,14 @@ func TestMixIsRepeatable(t *testing.T) {
 	run := func() string {
 		server, base := openaitest.Start(t)
 		server.Mix(3,
-			openaitest.Chance{Share: 0.3, Behaviour: openaitest.ServerError()},
-			openaitest.Chance{Share: 0.3, Behaviour: openaitest.Garbage()})
+			openaitest.Chance{Share: 0.3, Behavior: openaitest.ServerError()},
+			openaitest.Chance{Share: 0.3, Behavior: openaitest.Garbage()})
 		var seen []string
 		for range 30 {
 			post(t, base, "", nil)
 		}
 		for _, call := range server.Calls() {
-			seen = append(seen, call.Behaviour)
+			seen = append(seen, call.Behavior)
 		}
 		return strings.Join(seen, " ")
 	}

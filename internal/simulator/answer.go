@@ -11,7 +11,7 @@ const (
 	AdviceSchema  = "disposal_advice"
 )
 
-// Answer returns the JSON text that the simulator gives to a question; equal questions get equal answers.
+// Answer returns the simulator's JSON text; equal questions get equal answers.
 func Answer(schema string, input, jpeg []byte) (string, error) {
 	var answer any
 	var err error

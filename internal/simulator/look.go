@@ -26,7 +26,7 @@ type part struct {
 	Class    wasteclass.Class `json:"class"`
 }
 
-// lookAt judges by the colour in the middle, so that a photo and its re-encoded copy usually agree;
+// lookAt judges by the color in the middle, so that a photo and its re-encoded copy usually agree;
 // what is no JPEG is judged by its hash.
 func lookAt(photo []byte) verdict {
 	picture, err := jpeg.Decode(bytes.NewReader(photo))
@@ -35,7 +35,7 @@ func lookAt(photo []byte) verdict {
 		all := []verdict{box(), paper(), can(), snackBag(), glassBottle(), petBottle(), container()}
 		return all[int(sum[0])%len(all)]
 	}
-	return byColour(middle(picture))
+	return byColor(middle(picture))
 }
 
 // middle averages a grid of points over the central half; each channel is 0 to 1.
@@ -55,7 +55,7 @@ func middle(picture image.Image) (r, g, b float64) {
 	return r / scale, g / scale, b / scale
 }
 
-func byColour(r, g, b float64) verdict {
+func byColor(r, g, b float64) verdict {
 	brightest, darkest := max(r, g, b), min(r, g, b)
 	grey := brightest-darkest < 0.08
 	switch {

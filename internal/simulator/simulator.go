@@ -1,4 +1,4 @@
-// Package simulator stands in for a model where there is none, deterministically and with faults on demand.
+// Package simulator stands in for a model where there is none.
 package simulator
 
 import (
@@ -65,14 +65,14 @@ type Model struct {
 
 // New returns a Model whose faults follow cfg.Seed.
 func New(cfg Config) *Model {
-	// Repeatable faults need a seeded generator; nothing here is secret.
-	return &Model{cfg: cfg, random: rand.New(rand.NewPCG(cfg.Seed, 0))} //nolint:gosec
+	source := rand.NewPCG(cfg.Seed, 0)
+	return &Model{cfg: cfg, random: rand.New(source)} //nolint:gosec // repeatable, no secret
 }
 
-type behaviour int
+type behavior int
 
 const (
-	answers behaviour = iota
+	answers behavior = iota
 	rateLimited
 	unavailable
 	writesGarbage
@@ -83,17 +83,17 @@ const (
 func (m *Model) Complete(
 	ctx context.Context, p modelcall.Prompt,
 ) (modelcall.Completion, error) {
-	behaviour, delay := m.roll()
-	if behaviour == rateLimited {
+	behavior, delay := m.roll()
+	if behavior == rateLimited {
 		return modelcall.Completion{}, &modelcall.Error{
 			Kind: modelcall.RateLimited, Retryable: true, RetryAfter: retryAfter,
 			Err: errors.New("simulated rate limit"),
 		}
 	}
-	if err := wait(ctx, delay, behaviour == hangs); err != nil {
+	if err := wait(ctx, delay, behavior == hangs); err != nil {
 		return modelcall.Completion{}, err
 	}
-	switch behaviour {
+	switch behavior {
 	case unavailable:
 		return modelcall.Completion{}, &modelcall.Error{
 			Kind: modelcall.Unavailable, Retryable: true, Err: errors.New("simulated outage"),
@@ -106,7 +106,7 @@ func (m *Model) Complete(
 	}
 }
 
-func (m *Model) roll() (behaviour, time.Duration) {
+func (m *Model) roll() (behavior, time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delay := m.cfg.Latency
@@ -116,7 +116,7 @@ func (m *Model) roll() (behaviour, time.Duration) {
 	dice := m.random.Float64()
 	for _, fault := range []struct {
 		share float64
-		behaviour
+		behavior
 	}{
 		{m.cfg.RateLimited, rateLimited},
 		{m.cfg.Unavailable, unavailable},
@@ -124,7 +124,7 @@ func (m *Model) roll() (behaviour, time.Duration) {
 		{m.cfg.Hang, hangs},
 	} {
 		if dice < fault.share {
-			return fault.behaviour, delay
+			return fault.behavior, delay
 		}
 		dice -= fault.share
 	}

@@ -70,8 +70,8 @@ func text(field, value string) error {
 	return nil
 }
 
-// label brings "Glass Bottle", "glass-bottle" and the like to snake_case; what a photo's text may have
-// smuggled into it does not survive.
+// label brings "Glass Bottle", "glass-bottle" and the like to snake_case; what a photo's text may
+// have smuggled into it does not survive.
 func label(raw string) string {
 	words := strings.FieldsFunc(strings.ToLower(raw), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
