@@ -1,0 +1,89 @@
+# The same commands run here and in .ci/run.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Go's own installer does not touch PATH.
+export PATH := $(PATH):/usr/local/go/bin
+# Nothing here needs cgo; without it no C compiler is needed and every binary is static.
+export CGO_ENABLED ?= 0
+
+LINT_MODULE := github.com/golangci/golangci-lint/v2
+LINT_VERSION := $(shell sed -n 's|^\t$(LINT_MODULE) \(v[^ ]*\).*|\1|p' tools/golangci-lint/go.mod)
+# A linter built by another Go release cannot read this one's export data.
+LINT := bin/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
+# A clone owned by another user has no readable version information.
+VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
+
+# What `make unit` and `make bench` test; PKG=./services/waste narrows it down.
+PKG ?= ./...
+# What `make dev` hands to wcctl, as in ARGS=--reset.
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: dev
+dev: ## Run the whole system on this machine (ARGS=--reset …)
+	@tools/setup.sh dev
+	@$(MAKE) bin/wcctl
+	@bin/wcctl dev $(ARGS)
+
+.PHONY: test
+test: ## Set up, lint, then run every test: what CI runs
+	@$(MAKE) -j2 setup $(LINT)
+	@$(MAKE) lint
+	@$(MAKE) unit
+
+.PHONY: setup
+setup: ## Install the system packages that tests need and that are missing
+	@tools/setup.sh test
+
+.PHONY: lint
+lint: $(LINT) ## Check formatting, style and the walls between packages
+	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
+	@$(LINT) run
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code
+	@$(LINT) fmt
+
+# -vet=off: lint has run vet already. -count=1: the tests' PostgreSQL and Redis are inputs that the
+# test cache does not see.
+.PHONY: unit
+unit: ## Run the tests without linting (PKG=./services/waste …)
+	@go test -vet=off -count=1 -timeout 8m $(PKG)
+
+.PHONY: e2e
+e2e: setup build ## Run the real binary against the whole system
+	@go test -vet=off -count=1 -timeout 15m -tags e2e ./e2e/...
+
+.PHONY: bench
+bench: ## Run the benchmarks (PKG=./services/waste …)
+	@go test -vet=off -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: build
+build: ## Build every binary into bin/
+	@mkdir -p bin
+	@go build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/...
+
+# Go decides whether there is anything to do.
+.PHONY: bin/wcctl
+bin/wcctl:
+	@mkdir -p bin
+	@go build -buildvcs=$(VCS) -trimpath -o $@ ./cmd/wcctl
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin
+
+$(LINT): tools/golangci-lint/go.mod tools/golangci-lint/go.sum
+	@echo "lint: building golangci-lint $(LINT_VERSION) from its module: about two minutes, once"
+	@mkdir -p bin
+	@cd tools/golangci-lint && go build -buildvcs=false -trimpath \
+		-ldflags '-s -w -X main.version=$(LINT_VERSION:v%=%)' \
+		-o $(CURDIR)/$@ $(LINT_MODULE)/cmd/golangci-lint
+	@touch $@

@@ -1,0 +1,86 @@
+#!/bin/bash
+# Installs what the tests and the development stack need from the system and is not there yet.
+# usage: setup.sh test|dev     test: a missing part is an error; dev: wcctl has a substitute
+set -euo pipefail
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+mode=${1:-test}
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+has_postgres() {
+	command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+}
+
+check_go() {
+	command -v go >/dev/null ||
+		fail 'Go is missing: unpack the release that go.mod names into /usr/local/go'
+	local wanted have
+	wanted=$(sed -n 's/^go //p' go.mod)
+	have=$(go env GOVERSION)
+	have=${have#go}
+	if [[ $(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1) != "$wanted" ]]; then
+		fail "Go $have is too old: go.mod wants $wanted or newer"
+	fi
+}
+
+# Prints the missing packages, one per line.
+missing() {
+	has_postgres || echo postgresql
+	command -v redis-server >/dev/null || echo redis-server
+	[[ -e /etc/ssl/certs/ca-certificates.crt || -e /etc/pki/tls/certs/ca-bundle.crt ]] ||
+		echo ca-certificates
+}
+
+undo=()
+cleanup() {
+	local file
+	for file in "${undo[@]}"; do rm -f "$file"; done
+}
+
+# We want the programs, not servers of the machine's own: the tests and wcctl start theirs.
+forbid_autostart() {
+	local policy=/usr/sbin/policy-rc.d
+	local cluster=/etc/postgresql-common/createcluster.d/wastecoach.conf
+	if [[ ! -e $policy ]]; then
+		undo+=("$policy")
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	if [[ ! -e $cluster ]]; then
+		undo+=("$cluster")
+		mkdir -p "${cluster%/*}"
+		echo 'create_main_cluster = false' >"$cluster"
+	fi
+}
+
+install_packages() {
+	say "installing $*"
+	trap cleanup EXIT
+	forbid_autostart
+	local apt=(apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3)
+	"${apt[@]}" update </dev/null
+	"${apt[@]}" install --no-install-recommends "$@" </dev/null
+	# The policy above holds for now only; this holds for the next boot, too.
+	if [[ " $* " == *' redis-server '* && -d /run/systemd/system ]]; then
+		systemctl disable redis-server.service
+	fi
+}
+
+main() {
+	cd "$(dirname "$0")/.."
+	check_go
+	local packages
+	mapfile -t packages < <(missing)
+	if ((${#packages[@]} == 0)); then return; fi
+	if command -v apt-get >/dev/null && ((EUID == 0)); then
+		install_packages "${packages[@]}"
+	elif [[ $mode == dev ]]; then
+		say "not installed: ${packages[*]}; wcctl uses its substitutes"
+	else
+		fail "not installed: ${packages[*]}. As root: apt-get install --no-install-recommends ${packages[*]}"
+	fi
+}
+
+main
