@@ -150,7 +150,7 @@ type ListRequest struct {
 
 // Page is one page of analyses; NextPageToken is empty on the last one.
 type Page struct {
-	Analyses      []job.Job `json:"analyses"`
+	Jobs          []job.Job `json:"jobs"`
 	NextPageToken string    `json:"next_page_token"`
 }
 

@@ -37,6 +37,9 @@ func (c *Client) Providers(ctx context.Context) ([]Provider, error) {
 	return got.Providers, nil
 }
 
+// ErrForeignAddress means that an address is not the end of this login.
+var ErrForeignAddress = errors.New("the address belongs to another login")
+
 // Login is one authorization code flow with PKCE that is under way.
 type Login struct {
 	// URL is what the user opens.
@@ -66,7 +69,7 @@ func (c *Client) StartLogin(provider, redirectURI string) Login {
 func (c *Client) FinishLogin(ctx context.Context, l Login, back *url.URL) (Tokens, error) {
 	q := back.Query()
 	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(l.state)) != 1 {
-		return Tokens{}, errors.New("the address belongs to another login")
+		return Tokens{}, ErrForeignAddress
 	}
 	if refusal := q.Get("error"); refusal != "" {
 		if why := q.Get("error_description"); why != "" {

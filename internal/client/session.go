@@ -109,12 +109,16 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (Tokens, erro
 	return tokens, nil
 }
 
-// Logout ends the session on the server.
-func (c *Client) Logout(ctx context.Context, refreshToken string) error {
+// Logout ends the session of the tokens on the server.
+func (c *Client) Logout(ctx context.Context, t Tokens) error {
 	_, err := c.do(ctx, call{
-		method: http.MethodPost, path: "/auth/logout", repeatable: true,
-		body: map[string]string{"refresh_token": refreshToken},
+		method: http.MethodPost, path: "/auth/logout", repeatable: true, anonymous: true,
+		body:   map[string]string{"refresh_token": t.RefreshToken},
+		header: map[string]string{"Authorization": "Bearer " + t.AccessToken},
 	})
+	if IsStatus(err, http.StatusUnauthorized) {
+		return nil // it has ended already
+	}
 	return err
 }
 

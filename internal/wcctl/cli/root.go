@@ -30,6 +30,9 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 	root.PersistentFlags().BoolVar(&con.noColor, "no-color", false,
 		"print without colors, as NO_COLOR=1 does")
 	addCommands(root,
+		newAnalyze(con),
+		newLogin(con),
+		newLogout(con),
 		newVersion(con),
 		newExitCodes(),
 	)

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wastecoach/wastecoach/internal/client"
+	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
+)
+
+const fallbackServer = "http://127.0.0.1:8080"
+
+// server is the value of --server.
+type server struct{ url string }
+
+func (s *server) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.url, "server", "",
+		"address of Waste Coach (default: WCCTL_SERVER, else the running wcctl dev,\nelse "+
+			fallbackServer+")")
+}
+
+// find returns the address to use.
+func (s *server) find(con *console) (string, error) {
+	if s.url != "" {
+		return s.url, nil
+	}
+	if u := con.getenv("WCCTL_SERVER"); u != "" {
+		return u, nil
+	}
+	state, err := devState(con)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fallbackServer, nil
+	case err != nil:
+		return "", err
+	}
+	return state.URL, nil
+}
+
+func devState(con *console) (devstate.State, error) {
+	return devstate.Read(devstate.Dir(con.getenv))
+}
+
+// connect returns a client without a user.
+func (s *server) connect(con *console) (*client.Client, error) {
+	address, err := s.find(con)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Options{
+		BaseURL: address, UserAgent: "wcctl/" + buildVersion().Version,
+	})
+	if err != nil {
+		return nil, &Error{Cause: err, Hint: "export WCCTL_SERVER=" + fallbackServer,
+			ExitCode: exitUsage}
+	}
+	return c, nil
+}
+
+// hint is what to do about an error of the server at address; it may be "".
+func hint(err error, address string) string {
+	var (
+		silent  *client.Unreachable
+		problem *client.Problem
+	)
+	switch {
+	case errors.Is(err, client.ErrLoggedOut), client.IsStatus(err, 401):
+		return "wcctl login --server " + address
+	case errors.As(err, &silent) && loopback(address):
+		return "wcctl dev"
+	case errors.As(err, &silent):
+		return "curl -sS " + address + "/api/v1/auth/providers"
+	case errors.As(err, &problem) && problem.Status == 429:
+		return "wcctl analyze --concurrency 1 PHOTO"
+	case errors.As(err, &problem) && problem.Status == 413:
+		return "magick PHOTO -resize '2048x2048>' smaller.jpg"
+	case errors.As(err, &problem) && problem.Retryable:
+		return "wcctl analyze PHOTO"
+	}
+	return ""
+}
+
+// photoHint is hint with the photo's name in it.
+func photoHint(err error, address, path string) string {
+	return strings.ReplaceAll(hint(err, address), "PHOTO", quote(path))
+}
+
+func loopback(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
+}
+
+// quote makes a word safe to paste into a shell.
+func quote(word string) string {
+	plain := strings.IndexFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"+
+			"0123456789_-./:@%+=,", r) && r < 0x80
+	}) < 0
+	if plain && word != "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,128 @@
+package progress
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+const (
+	redraw     = 100 * time.Millisecond
+	startWidth = 80
+	startRows  = 24
+)
+
+// Live redraws one line per thing at the bottom of a terminal. A finished thing's line scrolls away
+// above; things that do not fit wait unseen.
+type Live struct {
+	program *tea.Program
+	ended   chan struct{}
+}
+
+// NewLive returns a Sink on a terminal. It reads no keys, so that Ctrl-C stays a signal.
+func NewLive(w io.Writer) *Live {
+	l := &Live{
+		program: tea.NewProgram(newScreen(time.Now),
+			tea.WithOutput(w), tea.WithInput(nil), tea.WithoutSignalHandler()),
+		ended: make(chan struct{}),
+	}
+	go func() {
+		defer close(l.ended)
+		_, _ = l.program.Run() // a terminal that cannot be drawn on leaves the answer to come
+	}()
+	return l
+}
+
+// Show implements Sink.
+func (l *Live) Show(e Event) { l.program.Send(e) }
+
+// Close implements Sink.
+func (l *Live) Close() {
+	l.program.Send(closing{})
+	<-l.ended
+}
+
+type (
+	closing struct{}
+	tick    struct{}
+)
+
+// screen is the model: what runs, in the order of its start.
+type screen struct {
+	now           func() time.Time
+	width, height int
+	running       []Event
+	started       map[int]time.Time
+	// widest is the longest name so far, so that lines above and below agree.
+	widest int
+	closed bool
+}
+
+func newScreen(now func() time.Time) *screen {
+	return &screen{now: now, width: startWidth, height: startRows, started: map[int]time.Time{}}
+}
+
+// Init implements tea.Model.
+func (s *screen) Init() tea.Cmd { return nextTick() }
+
+// Update implements tea.Model.
+func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		s.width, s.height = msg.Width, msg.Height
+	case Event:
+		return s, s.show(msg)
+	case tick:
+		return s, nextTick()
+	case closing:
+		s.closed = true
+		return s, tea.Quit
+	}
+	return s, nil
+}
+
+func nextTick() tea.Cmd {
+	return tea.Tick(redraw, func(time.Time) tea.Msg { return tick{} })
+}
+
+// show takes an event in; the line of a thing that ended is printed for good.
+func (s *screen) show(e Event) tea.Cmd {
+	e.Name, e.Message = Clean(e.Name), Clean(e.Message)
+	s.widest = max(s.widest, ansi.StringWidth(e.Name))
+	if _, known := s.started[e.Index]; !known {
+		s.started[e.Index] = s.now()
+	}
+	i := slices.IndexFunc(s.running, func(r Event) bool { return r.Index == e.Index })
+	if i < 0 {
+		i = len(s.running)
+		s.running = append(s.running, e)
+	}
+	s.running[i] = e
+	if e.State == Running {
+		return nil
+	}
+	line := s.row(e)
+	s.running = slices.Delete(s.running, i, i+1)
+	return tea.Println(line)
+}
+
+func (s *screen) row(e Event) string {
+	return row(e, s.now().Sub(s.started[e.Index]), s.width, nameWidth(s.widest, s.width))
+}
+
+// View implements tea.Model.
+func (s *screen) View() tea.View {
+	if s.closed {
+		return tea.NewView("")
+	}
+	shown := s.running[:min(len(s.running), max(s.height-2, 1))]
+	lines := make([]string, 0, len(shown))
+	for _, e := range shown {
+		lines = append(lines, s.row(e))
+	}
+	return tea.NewView(strings.Join(lines, "\n"))
+}
