@@ -1,0 +1,188 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// providerTimeout bounds each request to a provider.
+	providerTimeout = 5 * time.Second
+	// discoveryPause is how long a failed discovery is remembered instead of tried again.
+	discoveryPause = time.Second
+)
+
+// relyingParty is our side of one provider. It asks for the provider's endpoints when they are
+// first needed: the provider may be down when we start.
+type relyingParty struct {
+	ProviderConfig
+	client *http.Client
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu       sync.Mutex
+	found    *endpoints
+	failure  error
+	failedAt time.Time
+}
+
+type endpoints struct {
+	oauth    oauth2.Config
+	verifier *oidc.IDTokenVerifier
+}
+
+func newRelyingParty(cfg ProviderConfig, now func() time.Time) *relyingParty {
+	return &relyingParty{ProviderConfig: cfg, now: now, client: &http.Client{
+		Transport: otelhttp.NewTransport(http.DefaultTransport), Timeout: providerTimeout,
+	}}
+}
+
+// endpoints returns what discovery found, or ErrProviderUnavailable.
+func (p *relyingParty) endpoints(ctx context.Context) (*endpoints, error) {
+	if found, err := p.known(); found != nil || err != nil {
+		return found, err
+	}
+	result := p.flight.DoChan("", func() (any, error) {
+		// One caller's departure must not fail the others that wait for the same answer.
+		found, err := p.discover(context.WithoutCancel(ctx))
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.found, p.failure, p.failedAt = found, err, p.now()
+		return found, err
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, unavailable(r.Err)
+		}
+		return p.known()
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
+}
+
+func (p *relyingParty) known() (*endpoints, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure != nil && p.now().Sub(p.failedAt) < discoveryPause {
+		return nil, unavailable(p.failure)
+	}
+	return p.found, nil
+}
+
+func (p *relyingParty) discover(ctx context.Context) (*endpoints, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("discovering %s: %w", p.Issuer, err)
+	}
+	var metadata struct {
+		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	}
+	if err := provider.Claims(&metadata); err != nil {
+		return nil, fmt.Errorf("reading the metadata of %s: %w", p.Issuer, err)
+	}
+	endpoint := provider.Endpoint()
+	endpoint.AuthStyle = p.authStyle(metadata.AuthMethods)
+	return &endpoints{
+		oauth: oauth2.Config{
+			ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(),
+			Endpoint: endpoint, Scopes: p.Scopes,
+		},
+		verifier: provider.Verifier(&oidc.Config{ClientID: p.ClientID, Now: p.now}),
+	}, nil
+}
+
+// authStyle is decided beforehand: oauth2 would find it out by a second try, which uses up a code
+// at providers that forget it with the first.
+func (p *relyingParty) authStyle(supported []string) oauth2.AuthStyle {
+	basic := len(supported) == 0 || slices.Contains(supported, "client_secret_basic")
+	if p.ClientSecret != "" && basic {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
+}
+
+// authURL is where the browser goes.
+func (e *endpoints) authURL(state loginState, r AuthorizeRequest) string {
+	cfg := e.oauth
+	cfg.RedirectURL = state.RedirectURI
+	options := []oauth2.AuthCodeOption{
+		oidc.Nonce(state.Nonce),
+		oauth2.SetAuthURLParam("code_challenge", state.Challenge),
+		oauth2.SetAuthURLParam("code_challenge_method", "S256"),
+	}
+	if r.Locale != "" {
+		options = append(options, oauth2.SetAuthURLParam("ui_locales", r.Locale))
+	}
+	if r.LoginHint != "" {
+		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
+	}
+	return cfg.AuthCodeURL(r.State, options...)
+}
+
+// identify trades a code for what the provider says of the person.
+func (p *relyingParty) identify(
+	ctx context.Context, state loginState, code, codeVerifier string,
+) (Identity, error) {
+	found, err := p.endpoints(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	ctx = oidc.ClientContext(ctx, p.client)
+	cfg := found.oauth
+	cfg.RedirectURL = state.RedirectURI
+	answer, err := cfg.Exchange(ctx, code, oauth2.VerifierOption(codeVerifier))
+	if err != nil {
+		return Identity{}, exchangeError(err)
+	}
+	raw, _ := answer.Extra("id_token").(string)
+	checked, err := found.verifier.Verify(ctx, raw)
+	if err != nil {
+		return Identity{}, ErrLoginRefused.Because(fmt.Errorf("checking the ID token: %w", err))
+	}
+	if subtle.ConstantTimeCompare([]byte(checked.Nonce), []byte(state.Nonce)) != 1 {
+		return Identity{}, ErrLoginRefused.Because(errors.New("the ID token has another nonce"))
+	}
+	return p.identity(checked)
+}
+
+func (p *relyingParty) identity(checked *oidc.IDToken) (Identity, error) {
+	var claims struct {
+		Name     string `json:"name"`
+		Nickname string `json:"nickname"`
+	}
+	if err := checked.Claims(&claims); err != nil {
+		return Identity{}, ErrLoginRefused.Because(fmt.Errorf("reading the ID token: %w", err))
+	}
+	if claims.Name == "" {
+		claims.Name = claims.Nickname
+	}
+	id := Identity{Issuer: checked.Issuer, Subject: checked.Subject, Provider: p.ID, Name: cleanName(claims.Name)}
+	if id.Subject == "" {
+		return Identity{}, ErrLoginRefused.Because(errors.New("the ID token has no subject"))
+	}
+	return id, nil
+}
+
+// exchangeError tells a refused code, which is the app's matter, from a provider that does not
+// work or does not know us, which is ours.
+func exchangeError(err error) error {
+	var refusal *oauth2.RetrieveError
+	if errors.As(err, &refusal) && (refusal.ErrorCode == "invalid_grant" || refusal.ErrorCode == "invalid_request") {
+		return ErrLoginRefused.Because(err)
+	}
+	return unavailable(fmt.Errorf("exchanging a code: %w", err))
+}
+
+func unavailable(err error) error { return ErrProviderUnavailable.Because(err).After(discoveryPause) }

@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/env"
+)
+
+// ProviderConfig is one OpenID provider that people may log in with.
+type ProviderConfig struct {
+	// ID is the provider's part of the routes, e.g. kakao.
+	ID string `json:"id"`
+	// Name is what people read on the button.
+	Name string `json:"name"`
+	// Issuer is the URL below which /.well-known/openid-configuration is found.
+	Issuer   string `json:"issuer"`
+	ClientID string `json:"client_id"`
+	// ClientSecret is empty for a public client; ClientSecretFile names a file that holds it.
+	ClientSecret     env.Secret `json:"client_secret"`
+	ClientSecretFile string     `json:"client_secret_file"`
+	// RedirectURIs must match exactly; a loopback one, e.g. http://127.0.0.1/login, matches with
+	// any port (RFC 8252, 7.3).
+	RedirectURIs []string `json:"redirect_uris"`
+	// Scopes default to openid and profile.
+	Scopes []string `json:"scopes"`
+	// Interactive tells that a person must answer in a browser; true unless said otherwise.
+	Interactive *bool `json:"interactive"`
+}
+
+// Provider is what apps are told about a ProviderConfig.
+type Provider struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Interactive bool   `json:"interactive"`
+}
+
+func (p *ProviderConfig) public() Provider {
+	return Provider{p.ID, p.Name, p.Interactive == nil || *p.Interactive}
+}
+
+var providerID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// reservedIDs are routes beside the providers'.
+var reservedIDs = []string{"providers", "refresh", "logout", "sessions"}
+
+func parseProviders(source string) ([]ProviderConfig, error) {
+	text := []byte(source)
+	if !strings.HasPrefix(strings.TrimSpace(source), "[") {
+		var err error
+		if text, err = os.ReadFile(source); err != nil {
+			return nil, fmt.Errorf("neither a JSON list nor a file: %w", err)
+		}
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.DisallowUnknownFields()
+	var providers []ProviderConfig
+	if err := decoder.Decode(&providers); err != nil {
+		return nil, err
+	}
+	if len(providers) == 0 {
+		return nil, errors.New("the list is empty")
+	}
+	seen := map[string]bool{}
+	for i := range providers {
+		p := &providers[i]
+		if err := p.complete(); err != nil {
+			return nil, fmt.Errorf("provider %d (%q): %w", i, p.ID, err)
+		}
+		if seen[p.ID] {
+			return nil, fmt.Errorf("provider %d: there is another one named %q", i, p.ID)
+		}
+		seen[p.ID] = true
+	}
+	return providers, nil
+}
+
+// complete reads the secret's file, fills defaults and reports the first fault.
+func (p *ProviderConfig) complete() error {
+	if p.ClientSecretFile != "" {
+		secret, err := os.ReadFile(p.ClientSecretFile)
+		if err != nil {
+			return fmt.Errorf("reading client_secret_file: %w", err)
+		}
+		p.ClientSecret = env.Secret(strings.TrimRight(string(secret), "\r\n"))
+	}
+	if len(p.Scopes) == 0 {
+		p.Scopes = []string{"openid", "profile"}
+	}
+	issuer, err := url.Parse(p.Issuer)
+	switch {
+	case !providerID.MatchString(p.ID) || slices.Contains(reservedIDs, p.ID):
+		return errors.New("id must be lower-case letters, digits and hyphens, and no route of ours")
+	case p.Name == "" || p.ClientID == "":
+		return errors.New("name and client_id are needed")
+	case err != nil || !secureURL(issuer):
+		return errors.New("issuer must be an https URL (http on a loopback address only)")
+	case !slices.Contains(p.Scopes, "openid"):
+		return errors.New(`scopes must have "openid"`)
+	case len(p.RedirectURIs) == 0:
+		return errors.New("redirect_uris must name at least one")
+	}
+	return nil
+}
+
+func secureURL(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u))
+}
+
+// isLoopback knows addresses only: the name localhost may be resolved elsewhere (RFC 8252, 8.3).
+func isLoopback(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}
+
+// allowsRedirect compares with the list as strings, but for the port of a loopback address.
+func (p *ProviderConfig) allowsRedirect(uri string) bool {
+	return slices.ContainsFunc(p.RedirectURIs, func(allowed string) bool {
+		return uri == allowed || sameButPort(uri, allowed)
+	})
+}
+
+func sameButPort(uri, allowed string) bool {
+	got, err := url.Parse(uri)
+	if err != nil {
+		return false
+	}
+	want, err := url.Parse(allowed)
+	if err != nil || want.Scheme != "http" || !isLoopback(want) {
+		return false
+	}
+	if got.Hostname() != want.Hostname() {
+		return false
+	}
+	got.Host, want.Host = "", ""
+	return got.User == nil && got.String() == want.String()
+}
