@@ -1,0 +1,2 @@
+// Package recycling tells how to dispose of waste by the Korean rules.
+package recycling
