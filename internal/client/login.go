@@ -82,7 +82,7 @@ func (c *Client) FinishLogin(ctx context.Context, l Login, back *url.URL) (Token
 	}
 	tokens, err := c.tokensFrom(ctx, call{
 		method: http.MethodPost, path: "/auth/" + url.PathEscape(l.provider) + "/token",
-		anonymous: true,
+		anonymous: true, repeatable: true, // a code that was used up is refused, nothing worse
 		body: map[string]string{
 			"code": q.Get("code"), "code_verifier": l.verifier,
 			"state": l.state, "redirect_uri": l.redirectURI,

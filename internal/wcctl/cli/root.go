@@ -33,6 +33,7 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 		newAnalyze(con),
 		newLogin(con),
 		newLogout(con),
+		newBench(con),
 		newVersion(con),
 		newExitCodes(),
 	)

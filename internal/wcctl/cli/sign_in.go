@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	callbackPath = "/callback"
+	callbackPath = "/login" // the path that the providers know (RFC 8252: any port)
 	signInTime   = 5 * time.Minute
 	// noListener is the redirect address of a login that we follow ourselves.
 	noListener = "http://127.0.0.1" + callbackPath

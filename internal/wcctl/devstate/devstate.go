@@ -21,13 +21,18 @@ type State struct {
 	RedisAddr string `json:"redis_addr,omitempty"`
 	// RedisFirstDB is the number of the first of the four databases.
 	RedisFirstDB int `json:"redis_first_db,omitempty"`
+	// RedisPassword is empty for none; only the owner may read the file.
+	RedisPassword string `json:"redis_password,omitempty"`
 	// MetricsURLs are the /metrics pages by part, e.g. waste-worker-1.
 	MetricsURLs map[string]string `json:"metrics_urls,omitempty"`
 }
 
-// Dir is where the stack keeps its data unless told otherwise: below /var/lib for root, else in the
-// user's data directory.
+// Dir is where the stack keeps its data unless a flag says otherwise: WCCTL_DEV_DIR, else below
+// /var/lib for root, else in the user's data directory.
 func Dir(getenv func(string) string) string {
+	if dir := getenv("WCCTL_DEV_DIR"); dir != "" {
+		return dir
+	}
 	if os.Geteuid() == 0 {
 		return "/var/lib/wastecoach/dev"
 	}
