@@ -1,0 +1,103 @@
+package dev
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/migrate"
+)
+
+const (
+	bucket       = "wastecoach-photos"
+	openIDClient = "wastecoach-dev"
+	// loopbackRedirect matches with any port (RFC 8252, 7.3).
+	loopbackRedirect = "http://127.0.0.1/callback"
+)
+
+// addresses are where the parts that the services stand on are.
+type addresses struct {
+	// Proxy is what clients use; Inside is the same for the services, and ends after them.
+	Proxy, Inside string
+	S3, OpenID    string
+	Redis         string
+	// Postgres returns the DSN of a role.
+	Postgres func(role string) string
+}
+
+// environs returns for each service the variables that its binary takes, all but HTTP_ADDR.
+func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
+	providers, err := json.Marshal([]map[string]any{{
+		"id": "dev", "name": "Development", "issuer": a.OpenID, "client_id": openIDClient,
+		"client_secret": s.OpenID, "redirect_uris": []string{loopbackRedirect}, "interactive": false,
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the login provider: %w", err)
+	}
+	own := map[string]map[string]string{
+		"auth": {"MASTER_KEY": s.MasterKey, "PROVIDERS": string(providers)},
+		"waste": {
+			"S3_ENDPOINT": a.S3, "S3_BUCKET": bucket,
+			"S3_ACCESS_KEY": s.S3AccessKey, "S3_SECRET_KEY": s.S3SecretKey,
+			"LOCATIONS_URL":           a.Inside,
+			"WORKER_SHUTDOWN_TIMEOUT": cfg.Grace.String(),
+		},
+		"recycling": {"QUEUE_SHUTDOWN_TIMEOUT": cfg.Grace.String()},
+		"users":     {"AUTH_URL": a.Inside, "WASTE_URL": a.Inside},
+		"locations": {},
+	}
+	maps.Copy(own["waste"], model("VISION_", cfg.Vision, cfg.ModelLatency))
+	maps.Copy(own["recycling"], model("LLM_", cfg.LLM, cfg.ModelLatency))
+	all := map[string][]string{}
+	for _, service := range migrate.Schemas() {
+		vars := own[service]
+		maps.Copy(vars, map[string]string{
+			"POSTGRES_DSN":       a.Postgres(service),
+			"REDIS_ADDR":         a.Redis,
+			"JWKS_URL":           a.Inside + "/api/v1/auth/.well-known/jwks.json",
+			"HTTP_DRAIN_TIMEOUT": cfg.Grace.String(),
+		})
+		all[service] = lines(strings.ToUpper(service)+"_", vars, cfg.Environ)
+	}
+	return all, nil
+}
+
+func model(prefix, provider string, latency *time.Duration) map[string]string {
+	vars := map[string]string{}
+	if provider != "" {
+		vars[prefix+"PROVIDER"] = provider
+	}
+	if latency != nil {
+		vars[prefix+"SIMULATOR_LATENCY"] = latency.String()
+	}
+	return vars
+}
+
+// lines adds the caller's variables of the service to ours, which win.
+func lines(prefix string, vars map[string]string, environ []string) []string {
+	merged := map[string]string{}
+	for _, line := range environ {
+		key, value, _ := strings.Cut(line, "=")
+		name, mine := strings.CutPrefix(key, prefix)
+		_, known := vars[strings.TrimSuffix(name, "_FILE")]
+		if mine && !known || key == "LOG_LEVEL" {
+			merged[key] = value
+		}
+	}
+	for name, value := range vars {
+		merged[prefix+name] = value
+	}
+	all := make([]string, 0, len(merged))
+	for _, key := range slices.Sorted(maps.Keys(merged)) {
+		all = append(all, key+"="+merged[key])
+	}
+	return all
+}
+
+// withAddr is the environment of one process.
+func withAddr(environ []string, service, addr string) []string {
+	return append(slices.Clip(environ), strings.ToUpper(service)+"_HTTP_ADDR="+addr)
+}

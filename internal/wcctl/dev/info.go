@@ -1,0 +1,78 @@
+package dev
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
+)
+
+// Info is a running stack. It holds passwords: its file has mode 0600.
+type Info struct {
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+	Data  Folder    `json:"data"`
+	// URL is the API's; S3 and OpenID are where apps upload and log in.
+	URL    string `json:"url"`
+	S3     string `json:"s3"`
+	OpenID string `json:"openid"`
+	Redis  string `json:"redis"`
+	// Postgres and Migrator are DSNs of the superuser and of the role that migrates.
+	Postgres string `json:"postgres"`
+	Migrator string `json:"migrator"`
+	// Environ has the variables of each service's binary as KEY=value, all but HTTP_ADDR.
+	Environ map[string][]string `json:"environ"`
+	// Children are the process ids of the programs that were started.
+	Children map[string]int `json:"children"`
+	Replicas []ReplicaInfo  `json:"replicas"`
+}
+
+// ReplicaInfo is one process of a service.
+type ReplicaInfo struct {
+	Name    string `json:"name"`
+	Service string `json:"service"`
+	Worker  bool   `json:"worker"`
+	URL     string `json:"url"`
+}
+
+// ErrNotRunning says that no stack runs on a data folder.
+var ErrNotRunning = errors.New("wcctl dev does not run")
+
+func (f Folder) infoPath() string { return f.path("stack.json") }
+
+// Find returns the stack that runs on a data folder, or ErrNotRunning.
+func Find(data Folder) (Info, error) {
+	owner, runs, err := FindOwner(data)
+	if err != nil {
+		return Info{}, err
+	}
+	if !runs {
+		return Info{}, fmt.Errorf("%w on %s", ErrNotRunning, data)
+	}
+	var info Info
+	err = readJSON(data.infoPath(), &info)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.PID != owner.PID {
+		return Info{}, fmt.Errorf("%w yet on %s: process %d is starting it", ErrNotRunning, data, owner.PID)
+	}
+	return info, err
+}
+
+// publish tells other commands where the stack is.
+func publish(info Info) error {
+	state := devstate.State{
+		PID: info.PID, URL: info.URL, Replicas: map[string][]string{}, RedisAddr: info.Redis,
+		MetricsURLs: map[string]string{},
+	}
+	for _, r := range info.Replicas {
+		state.MetricsURLs[r.Name] = r.URL + "/metrics"
+		if !r.Worker {
+			state.Replicas[r.Service] = append(state.Replicas[r.Service], r.URL)
+		}
+	}
+	if err := writeJSON(info.Data.infoPath(), info); err != nil {
+		return err
+	}
+	return devstate.Write(string(info.Data), state)
+}

@@ -1,0 +1,79 @@
+package dev
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/wastecoach/wastecoach/internal/migrate"
+)
+
+const secretBytes = 24
+
+// secrets are made once for a data folder: the data is closed with them.
+type secrets struct {
+	Superuser   string            `json:"postgres_superuser"`
+	Roles       map[string]string `json:"postgres_roles"`
+	S3AccessKey string            `json:"s3_access_key"`
+	S3SecretKey string            `json:"s3_secret_key"`
+	MasterKey   string            `json:"master_key"`
+	OpenID      string            `json:"openid_client_secret"`
+}
+
+func (f Folder) secrets() (secrets, error) {
+	var s secrets
+	if err := readJSON(f.path("secrets.json"), &s); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	s = secrets{
+		Superuser: newSecret(), S3AccessKey: "dev" + newSecret()[:16], S3SecretKey: newSecret(),
+		MasterKey: newMasterKey(), OpenID: newSecret(), Roles: map[string]string{},
+	}
+	for _, role := range append(migrate.Schemas(), migrate.Migrator) {
+		s.Roles[role] = newSecret()
+	}
+	return s, writeJSON(f.path("secrets.json"), s)
+}
+
+// newSecret is hexadecimal: it needs quoting neither in a URL nor in a shell.
+func newSecret() string { return hex.EncodeToString(randomBytes(secretBytes)) }
+
+// newMasterKey is 32 bytes in base64.
+func newMasterKey() string { return base64.StdEncoding.EncodeToString(randomBytes(32)) }
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // crypto/rand never fails
+	return b
+}
+
+func readJSON(path string, into any) error {
+	data, err := os.ReadFile(path) //nolint:gosec // in our data folder
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON replaces a file of mode 0600; readers see the old or the new one.
+func writeJSON(path string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err == nil {
+		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
