@@ -67,7 +67,7 @@ func Start(cfg Config) (*Process, error) {
 	defer func() { _ = logFile.Close() }()
 
 	// The signals of a child's life are ours to send, not those of a request's context.
-	cmd := exec.CommandContext(context.Background(), cfg.Path, cfg.Args...) //nolint:gosec // the caller's program
+	cmd := exec.CommandContext(context.Background(), cfg.Path, cfg.Args...)
 	cmd.Env, cmd.Dir = cfg.Env, cfg.Dir
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if cfg.Stdin != "" {

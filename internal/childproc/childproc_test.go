@@ -48,15 +48,20 @@ func logFile(t *testing.T) string { return filepath.Join(t.TempDir(), "log") }
 // gone polls until no process has the id; a zombie that its parent did not reap yet counts.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
+	late := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || strings.Contains(string(stat), ") Z ") {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("process %d lives on", pid)
+		}
 	}
-	t.Fatalf("process %d lives on", pid)
 }
 
 func TestChildDiesWithKilledParent(t *testing.T) {
@@ -196,7 +201,7 @@ func TestPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the test is over
+	defer l.Close()
 	_, err = childproc.Port(t.Context(), l.Addr().(*net.TCPAddr).Port)
 	if !errors.Is(err, childproc.ErrPortTaken) {
 		t.Errorf("a port in use: %v", err)

@@ -43,7 +43,9 @@ func users() []idp.User {
 func start(t *testing.T, change func(*idp.Config)) *party {
 	t.Helper()
 	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	cfg := idp.Config{
 		Issuer: srv.URL, Users: users(), AutoApprove: true,
@@ -94,7 +96,7 @@ func (p *party) visit(t *testing.T, method, address string, form url.Values) (*u
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read below
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +146,8 @@ func (p *party) redeem(ctx context.Context, code, verifier string) (claims, *oau
 	if id.Nonce != "n-1" {
 		return got, nil, errors.New("nonce is " + id.Nonce)
 	}
-	return got, tok, id.Claims(&got)
+	err = id.Claims(&got)
+	return got, tok, err
 }
 
 func TestLogin(t *testing.T) {
@@ -259,11 +262,16 @@ func TestAuthorizeIsRefused(t *testing.T) {
 		// back is the error that the relying party is told; "" when it must not be told.
 		back string
 	}{
-		"unknown redirect": {func(p *party) { p.RedirectURL = "https://evil.example.com/" }, []oauth2.AuthCodeOption{challenge}, ""},
-		"other path":       {func(p *party) { p.RedirectURL += "/more" }, []oauth2.AuthCodeOption{challenge}, ""},
+		"unknown redirect": {
+			func(p *party) { p.RedirectURL = "https://evil.example.com/" },
+			[]oauth2.AuthCodeOption{challenge},
+			"",
+		},
+		"other path": {func(p *party) { p.RedirectURL += "/more" }, []oauth2.AuthCodeOption{challenge}, ""},
 		"https other port": {
 			func(p *party) { p.RedirectURL = "https://app.example.com:8443/callback" },
-			[]oauth2.AuthCodeOption{challenge}, "",
+			[]oauth2.AuthCodeOption{challenge},
+			"",
 		},
 		"unknown client": {func(p *party) { p.ClientID = "nobody" }, []oauth2.AuthCodeOption{challenge}, ""},
 		"no PKCE":        {nil, nil, "invalid_request"},

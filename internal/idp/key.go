@@ -42,7 +42,7 @@ func loadKey(path string) (signingKey, error) {
 	if path == "" {
 		return makeKey()
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the configured file
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKeyFile(path)
 	}

@@ -76,7 +76,7 @@ func candidates() []string {
 }
 
 func folderMajor(path string) int {
-	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) //nolint:errcheck // 0 sorts last
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
 }
 
@@ -90,7 +90,7 @@ func Inspect(dir string) (Binaries, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), versionBudget)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, b.Postgres(), "--version").Output() //nolint:gosec // a found server
+	out, err := exec.CommandContext(ctx, b.Postgres(), "--version").Output()
 	if err != nil {
 		return b, fmt.Errorf("asking %s for its version: %w", b.Postgres(), err)
 	}

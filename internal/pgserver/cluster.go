@@ -130,7 +130,7 @@ func give(path string, u *childproc.User) error {
 
 // dataMajor reads which major version made a data folder, 0 when there is none yet.
 func dataMajor(dataDir string) (int, error) {
-	b, err := os.ReadFile(filepath.Join(dataDir, "PG_VERSION")) //nolint:gosec // the data folder
+	b, err := os.ReadFile(filepath.Join(dataDir, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -51,9 +51,10 @@ func query(t *testing.T, dsn, sql string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // read only
+	defer conn.Close(context.Background())
 	var got string
-	return got, conn.QueryRow(t.Context(), sql).Scan(&got)
+	err = conn.QueryRow(t.Context(), sql).Scan(&got)
+	return got, err
 }
 
 func TestDataSurvives(t *testing.T) {
@@ -153,7 +154,9 @@ func TestStartFailsClearly(t *testing.T) {
 		want   string
 	}{
 		"port taken": {func(c *pgserver.Config) { c.Port = l.Addr().(*net.TCPAddr).Port }, "port is taken"},
-		"in use":     {func(c *pgserver.Config) { c.DataDir = running.DataDir }, "another PostgreSQL runs on this folder"},
+		"in use": {
+			func(c *pgserver.Config) { c.DataDir = running.DataDir }, "another PostgreSQL runs on this folder",
+		},
 		"not a cluster": {func(c *pgserver.Config) {
 			write(t, filepath.Join(c.DataDir, "photo.jpg"), "x")
 		}, "holds photo.jpg and no PostgreSQL data"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/wastecoach/wastecoach/internal/childproc"
 )
 
@@ -95,8 +96,8 @@ func explain(err error) error {
 		{"Address already in use", childproc.ErrPortTaken, "choose another port"},
 		{"shared memory block", errLeftovers, "processes of a killed server are still there"},
 		{"No space left on device", nil, "the disk is full: make room, then start again"},
-		{"lock file \"postmaster.pid\" already exists", errLeftovers, "another PostgreSQL runs on this folder: stop it first"},
-		{"Permission denied", nil, "the folder or the program is closed to the user who runs PostgreSQL"},
+		{`lock file "postmaster.pid" already exists`, errLeftovers, "another PostgreSQL runs on this folder: stop it"},
+		{"Permission denied", nil, "the folder or program is closed to the user who runs PostgreSQL"},
 		{"permission denied", nil, "the program cannot be executed: check its mode"},
 	} {
 		if !strings.Contains(text, known.sign) {

@@ -73,7 +73,7 @@ func (p *program) awaitReady(ctx context.Context, proc *childproc.Process, port 
 	client := redis.NewClient(&redis.Options{
 		Addr: fmt.Sprintf("127.0.0.1:%d", port), Password: p.cfg.Password, MaxRetries: -1,
 	})
-	defer client.Close() //nolint:errcheck // nothing is pending
+	defer client.Close()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {

@@ -80,7 +80,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s, s.start(ctx)
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *Server) choose() error {

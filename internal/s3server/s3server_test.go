@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -20,15 +21,19 @@ const gatewayEnv = "WASTECOACH_TEST_GATEWAY"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(gatewayEnv) != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		if err := s3server.Serve(ctx, os.Stdin); err != nil {
-			println(err.Error())
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(serve())
 	}
 	os.Exit(m.Run())
+}
+
+func serve() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := s3server.Serve(ctx, os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 func config(t *testing.T) s3server.Config {
@@ -84,9 +89,13 @@ func TestStartFailsClearly(t *testing.T) {
 		change func(c *s3server.Config)
 		want   string
 	}{
-		"port taken":   {func(c *s3server.Config) { c.Port = l.Addr().(*net.TCPAddr).Port }, childproc.ErrPortTaken.Error()},
-		"no program":   {func(c *s3server.Config) { c.Command = []string{"/missing"} }, "/missing"},
-		"ends at once": {func(c *s3server.Config) { c.Command = []string{"/bin/sh", "-c", "echo sorry; exit 3"} }, "sorry"},
+		"port taken": {
+			func(c *s3server.Config) { c.Port = l.Addr().(*net.TCPAddr).Port }, childproc.ErrPortTaken.Error(),
+		},
+		"no program": {func(c *s3server.Config) { c.Command = []string{"/missing"} }, "/missing"},
+		"ends at once": {
+			func(c *s3server.Config) { c.Command = []string{"/bin/sh", "-c", "echo sorry; exit 3"} }, "sorry",
+		},
 		"no secret":    {func(c *s3server.Config) { c.SecretKey = "" }, "secret key"},
 		"bad bucket":   {func(c *s3server.Config) { c.Buckets = []string{"Not_A_Bucket"} }, "Not_A_Bucket"},
 		"file for dir": {func(c *s3server.Config) { c.Dir = "/dev/null" }, "/dev/null"},

@@ -72,6 +72,6 @@ func (c Config) order(port int) (string, error) {
 			return "", fmt.Errorf("creating folder for S3: %w", err)
 		}
 	}
-	b, err := json.Marshal(o)
+	b, err := json.Marshal(o) //nolint:gosec // goes into the child's stdin, nowhere else
 	return string(b), err
 }

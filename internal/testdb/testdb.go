@@ -135,6 +135,6 @@ func asSuperuser(ctx context.Context, srv *pgserver.Server, do func(*pgx.Conn) e
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is pending
+	defer conn.Close(context.WithoutCancel(ctx))
 	return do(conn)
 }

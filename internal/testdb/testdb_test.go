@@ -66,7 +66,7 @@ func TestServerSurvivesRestartAndKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // the test is over
+	defer conn.Close(t.Context())
 	var one int
 	if err := conn.QueryRow(t.Context(), "SELECT one FROM kept").Scan(&one); err != nil || one != 1 {
 		t.Fatalf("after restarts: %d, %v", one, err)
