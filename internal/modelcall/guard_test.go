@@ -226,3 +226,32 @@ func hang(ctx context.Context, _ modelcall.Prompt) (modelcall.Completion, error)
 	<-ctx.Done()
 	return modelcall.Completion{}, ctx.Err()
 }
+
+func TestBreakerSeesThroughWhatSaysNothing(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[modelcall.Kind]modelcall.Kind{
+		modelcall.Misconfigured:     modelcall.BreakerOpen,
+		modelcall.BudgetExceeded:    modelcall.BreakerOpen,
+		modelcall.BudgetUnreachable: modelcall.BreakerOpen,
+		modelcall.Canceled:          modelcall.BreakerOpen,
+		// An answer, however bad, shows that the model is there.
+		modelcall.InvalidAnswer: modelcall.Unavailable,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			calls := 0
+			model := func(context.Context, modelcall.Prompt) (modelcall.Completion, error) {
+				calls++
+				if calls%2 == 0 {
+					return modelcall.Completion{}, &modelcall.Error{Kind: kind}
+				}
+				return modelcall.Completion{}, errDown
+			}
+			guard, _ := newGuard(t, model, limits(), nil)
+			_ = kinds(t.Context(), guard, 6)
+			if got := kinds(t.Context(), guard, 1)[0]; got != want {
+				t.Errorf("after three outages with %s between: %q, want %q", kind, got, want)
+			}
+		})
+	}
+}
