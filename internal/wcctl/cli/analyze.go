@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,13 +86,13 @@ func runAnalyze(ctx context.Context, con *console, opts analyzeOptions) error {
 	}
 	report := newReport(c.BaseURL(), opts.photos)
 	if good := report.waiting(); len(good) > 0 {
-		c, err := authenticate(ctx, con, c, opts.noBrowser)
+		user, err := authenticate(ctx, con, c, opts.noBrowser)
 		if err != nil {
-			return withHint("logging in", err, report.Server)
+			return err
 		}
 		sink := analyzeSink(con, opts.output)
 		run := &analysisRun{
-			client: c, sink: sink, opts: opts, locale: opts.locale.or(con),
+			client: c.WithTokens(user), sink: sink, opts: opts, locale: opts.locale.or(con),
 		}
 		run.all(ctx, good)
 		sink.Close()
@@ -113,21 +112,6 @@ func analyzeSink(con *console, format outputFormat) progress.Sink {
 		return progress.Nothing{} // whoever reads JSON reads the errors there
 	}
 	return progress.NewPlain(con.err)
-}
-
-// authenticate returns a client with a user, who logs in where there is no login yet.
-func authenticate(
-	ctx context.Context, con *console, c *client.Client, noBrowser bool,
-) (*client.Client, error) {
-	session := client.NewSession(c, credentialsFile(con).login(c.BaseURL()))
-	_, err := session.Token(ctx, "")
-	if errors.Is(err, client.ErrLoggedOut) {
-		_, err = (&signIn{con: con, client: c, noBrowser: noBrowser}).run(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c.WithTokens(session), nil
 }
 
 // locationFlag is the value of --location; nil where it is absent.

@@ -57,9 +57,9 @@ func runBenchPickup(ctx context.Context, con *console, opts benchPickupOptions) 
 	}
 	user, err := authenticate(ctx, con, c, true)
 	if err != nil {
-		return withHint("logging in", err, c.BaseURL())
+		return err
 	}
-	took, err := bench.Pickup(ctx, user, opts.count)
+	took, err := bench.Pickup(ctx, c.WithTokens(user), opts.count)
 	if err != nil {
 		return withHint("measuring the pickup", err, c.BaseURL())
 	}

@@ -127,12 +127,11 @@ func runBenchPoll(ctx context.Context, con *console, opts benchPollOptions) erro
 	if err := opts.complete(con, c); err != nil {
 		return err
 	}
-	session := client.NewSession(c, credentialsFile(con).login(c.BaseURL()))
-	user, err := authenticate(ctx, con, c, true)
+	tokens, err := authenticate(ctx, con, c, true)
 	if err != nil {
-		return withHint("logging in", err, c.BaseURL())
+		return err
 	}
-	run := &pollBench{opts: opts, user: user, session: session, con: con}
+	run := &pollBench{opts: opts, user: c.WithTokens(tokens), tokens: tokens, con: con}
 	r, err := run.measure(ctx)
 	if err != nil {
 		return withHint("measuring polls", err, c.BaseURL())
@@ -145,10 +144,10 @@ func runBenchPoll(ctx context.Context, con *console, opts benchPollOptions) erro
 
 // pollBench is one run.
 type pollBench struct {
-	opts    benchPollOptions
-	user    *client.Client
-	session *client.Session
-	con     *console
+	opts   benchPollOptions
+	user   *client.Client
+	tokens client.TokenSource
+	con    *console
 }
 
 func (b *pollBench) measure(ctx context.Context) (*pollReport, error) {
@@ -196,7 +195,7 @@ func (b *pollBench) rounds(
 ) error {
 	each := b.opts.duration / benchRounds
 	for n := range benchRounds {
-		token, err := b.session.Token(ctx, "")
+		token, err := b.tokens.Token(ctx, "")
 		if err != nil {
 			return err
 		}

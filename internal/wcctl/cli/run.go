@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -23,7 +24,8 @@ func Run(
 	if err == nil {
 		return exitDone
 	}
-	if !con.started {
+	var told *Error
+	if !con.started && !errors.As(err, &told) {
 		err = usageError(cmd.CommandPath(), err)
 	}
 	return fail(ctx, stderr, err)

@@ -34,6 +34,8 @@ type signIn struct {
 	noBrowser bool
 	// asked tells that the user asked for it: a person will answer even where we see no terminal.
 	asked bool
+	// silent allows only a provider that asks nobody.
+	silent bool
 }
 
 func (s *signIn) run(ctx context.Context) (client.Tokens, error) {
@@ -81,7 +83,7 @@ func (s *signIn) choose(ctx context.Context) (client.Provider, error) {
 // ask lets a person log in with a browser. It ends by the browser's visit to our listener, or, where
 // the browser runs on another machine, by the address it ended at, pasted here.
 func (s *signIn) ask(ctx context.Context, p client.Provider) (client.Tokens, error) {
-	if !s.asked && !s.con.interactive() {
+	if s.silent || !s.asked && !s.con.interactive() {
 		return client.Tokens{}, &Error{
 			Cause: fmt.Errorf("%w, and logging in with %s needs a terminal", client.ErrLoggedOut, p.ID),
 			Hint:  "wcctl login --server " + s.client.BaseURL(),
