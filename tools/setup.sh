@@ -63,7 +63,7 @@ install_packages() {
 	"${apt[@]}" update </dev/null
 	"${apt[@]}" install --no-install-recommends "$@" </dev/null
 	# The policy above holds for now only; this holds for the next boot, too.
-	if [[ " $* " == *' redis-server '* && -d /run/systemd/system ]]; then
+	if [[ " $* " == *' redis-server '* ]] && command -v systemctl >/dev/null; then
 		systemctl disable redis-server.service
 	fi
 }
