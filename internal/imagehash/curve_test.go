@@ -51,7 +51,7 @@ type pair struct {
 // by comparison and through the index, and no pair of different objects does.
 func TestCurve(t *testing.T) {
 	t.Parallel()
-	photos, real := samplePhotos(t)
+	photos, fromDisk := samplePhotos(t)
 	c := &curve{photos: photos, near: map[string][]float64{}, found: map[string]int{}}
 	c.prints = make([]Fingerprint, len(photos))
 	parallel(len(photos), func(i int) {
@@ -64,12 +64,12 @@ func TestCurve(t *testing.T) {
 	})
 	c.comparePairs(sameObject(t))
 	stride := max(1, *curveEvery)
-	if *curveFull || !real {
+	if *curveFull || !fromDisk {
 		stride = 1
 	}
 	c.measureNear(t, stride)
 	c.report(t)
-	if *update && real {
+	if *update && fromDisk {
 		c.write(t)
 	}
 }
@@ -134,7 +134,7 @@ func (c *curve) measureNear(t *testing.T, stride int) {
 		}
 		r := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // repeatable on purpose
 		for _, tr := range transforms() {
-			c.lookUp(index, i, tr.name, tr.make(img, r))
+			c.lookUp(index, i, tr.name, tr.apply(img, r))
 		}
 	})
 }

@@ -42,7 +42,7 @@ func TestSimilarIsSymmetric(t *testing.T) {
 	limits := DefaultThresholds()
 	for _, tr := range transforms() {
 		img := drawn(5)
-		f, g := Of(img), Of(tr.make(img, r))
+		f, g := Of(img), Of(tr.apply(img, r))
 		there, back := f.Query(limits).Distance(&g), g.Query(limits).Distance(&f)
 		if there != back {
 			t.Errorf("%s: %.3f there, %.3f back", tr.name, there, back)
@@ -90,7 +90,10 @@ func TestOfIgnoresTypeAndOrigin(t *testing.T) {
 	img := drawn(4)
 	rgba := image.NewNRGBA(image.Rect(-7, 11, img.Bounds().Dx()-7, img.Bounds().Dy()+11))
 	draw.Draw(rgba, rgba.Bounds(), img, image.Point{}, draw.Src)
-	if Of(img) != Of(rgba) {
+	whole := image.NewRGBA(image.Rect(0, 0, 400, 300))
+	draw.Draw(whole, image.Rect(50, 40, 400, 300), img, image.Point{}, draw.Src)
+	part := whole.SubImage(img.Bounds().Add(image.Pt(50, 40)))
+	if Of(img) != Of(rgba) || Of(img) != Of(part) {
 		t.Error("the same pixels in another type or place have another fingerprint")
 	}
 	for _, size := range []image.Rectangle{
@@ -148,8 +151,8 @@ func TestBandsAreFewAndStable(t *testing.T) {
 // The large files of the sample are the small ones' originals: each must find its own.
 func TestOriginalsMatchTheirSmallCopies(t *testing.T) {
 	t.Parallel()
-	photos, real := samplePhotos(t)
-	if !real {
+	photos, fromDisk := samplePhotos(t)
+	if !fromDisk {
 		t.Skip("needs the photos")
 	}
 	root := filepath.Join("..", "..", "..", "shared", "photos", "original")
@@ -185,7 +188,7 @@ func TestOriginalsMatchTheirSmallCopies(t *testing.T) {
 }
 
 func BenchmarkOf1024(b *testing.B) {
-	img := reencode(resize(drawn(1), 1024.0/288), 90)
+	img := resize(drawn(1), 1024.0/288)
 	for b.Loop() {
 		Of(img)
 	}

@@ -36,7 +36,7 @@ func (p samplePhoto) neighbours(q samplePhoto) bool {
 }
 
 // samplePhotos finds TrashNet by Gary Thung and Mindy Yang (MIT), else draws pictures of its own.
-func samplePhotos(t *testing.T) (list []samplePhoto, real bool) {
+func samplePhotos(t *testing.T) (list []samplePhoto, fromDisk bool) {
 	t.Helper()
 	root := os.Getenv("WASTECOACH_PHOTOS")
 	if root == "" {

@@ -8,7 +8,7 @@ import (
 // longSide is the size the picture is averaged down to before anything is measured.
 const longSide = 128
 
-// plane is a picture averaged down to longSide, in luma and chroma of 0 to 255.
+// plane is a picture averaged down to longSide, in luma and red, green, blue of 0 to 255.
 type plane struct {
 	width, height int
 	luma          []float64
@@ -29,17 +29,22 @@ func shrink(img image.Image) plane {
 	}
 	p := plane{width: w, height: h, rgb: average(src, w, h), luma: make([]float64, w*h)}
 	for i := range p.luma {
-		r, g, b := p.rgb[3*i], p.rgb[3*i+1], p.rgb[3*i+2]
-		p.luma[i] = 0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)
+		red, green, blue := p.rgb[3*i], p.rgb[3*i+1], p.rgb[3*i+2]
+		p.luma[i] = 0.299*float64(red) + 0.587*float64(green) + 0.114*float64(blue)
 	}
 	return p
 }
 
 func flatten(img image.Image) *image.RGBA {
+	o, ok := img.(interface{ Opaque() bool })
+	opaque := ok && o.Opaque()
+	if rgba, ok := img.(*image.RGBA); ok && opaque {
+		return rgba
+	}
 	b := img.Bounds()
 	dst := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	op := draw.Src
-	if o, ok := img.(interface{ Opaque() bool }); !ok || !o.Opaque() {
+	if !opaque {
 		draw.Draw(dst, dst.Bounds(), image.White, image.Point{}, draw.Src)
 		op = draw.Over
 	}
@@ -79,14 +84,12 @@ func average(src *image.RGBA, w, h int) []float32 {
 		clear(line)
 		pix := src.Pix[y*src.Stride:]
 		for x, c := range columns {
-			r, g, b := float32(pix[4*x]), float32(pix[4*x+1]), float32(pix[4*x+2])
 			cell := line[3*c.cell : 3*c.cell+6]
-			cell[0] += r * c.first
-			cell[1] += g * c.first
-			cell[2] += b * c.first
-			cell[3] += r * c.rest
-			cell[4] += g * c.rest
-			cell[5] += b * c.rest
+			for k := range 3 {
+				v := float32(pix[4*x+k])
+				cell[k] += v * c.first
+				cell[k+3] += v * c.rest
+			}
 		}
 		top, bottom := out[3*w*row.cell:], out[3*w*(row.cell+1):]
 		for i := range 3 * w {

@@ -15,8 +15,8 @@ import (
 
 // transform makes a near-duplicate of a photo; r is seeded by the photo.
 type transform struct {
-	name string
-	make func(img image.Image, r *rand.Rand) image.Image
+	name  string
+	apply func(img image.Image, r *rand.Rand) image.Image
 }
 
 func transforms() []transform {
