@@ -78,8 +78,9 @@ func renderProblem(c *gin.Context) {
 	e := problem.From(last.Err)
 	doc := e.Document()
 	doc.Instance, doc.RequestID = c.Request.URL.Path, RequestID(c)
-	if e.RetryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	if e.Kind == problem.RateLimited || e.Kind == problem.Unavailable {
+		wait := max(e.RetryAfter, time.Second)
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	if e.Kind == problem.Unauthorized {
 		c.Header("WWW-Authenticate", `Bearer realm="wastecoach"`)

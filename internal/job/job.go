@@ -32,17 +32,17 @@ func (s Status) Final() bool {
 // Stage is what is being done.
 type Stage string
 
-// The stages in order, with the progress that each one shows.
+// The stages in order, with the progress that ends each one.
 const (
 	StageUpload   Stage = "upload"   // 0: waits for the photo
 	StageQueue    Stage = "queue"    // 0: waits for a worker
-	StageFetch    Stage = "fetch"    // 10: photo fetched
-	StageCache    Stage = "cache"    // 20: hashed, cache looked up
-	StagePrepare  Stage = "prepare"  // 30: decoded, checked, oriented, stripped, resized
-	StageVision   Stage = "vision"   // 40-60: model called, answer validated
-	StageAdvice   Stage = "advice"   // 70-80: rules looked up, advice written
-	StageLocation Stage = "location" // 90: nearest collection points found
-	StageDone     Stage = "done"     // 100: result stored
+	StageFetch    Stage = "fetch"    // until 10: photo fetched
+	StageCache    Stage = "cache"    // until 20: hashed, cache looked up
+	StagePrepare  Stage = "prepare"  // until 30: decoded, checked, oriented, stripped, resized
+	StageVision   Stage = "vision"   // until 60: model called (40), answer validated
+	StageAdvice   Stage = "advice"   // until 80: rules looked up (70), advice written
+	StageLocation Stage = "location" // until 90: nearest collection points found
+	StageDone     Stage = "done"     // until 100: result stored
 )
 
 // Job is what the API answers; Result is the job type's own object.
@@ -72,14 +72,14 @@ type Links struct {
 var messages = map[string]map[Stage]string{
 	"ko": {
 		StageUpload: "사진 업로드를 기다리고 있어요", StageQueue: "분석 순서를 기다리고 있어요",
-		StageFetch: "사진을 가져왔어요", StageCache: "비슷한 사진이 있는지 찾고 있어요",
+		StageFetch: "사진을 가져오고 있어요", StageCache: "비슷한 사진이 있는지 찾고 있어요",
 		StagePrepare: "사진을 다듬고 있어요", StageVision: "무엇인지 알아보고 있어요",
 		StageAdvice: "배출 방법을 정리하고 있어요", StageLocation: "가까운 수거함을 찾고 있어요",
 		StageDone: "분석이 끝났어요",
 	},
 	"en": {
 		StageUpload: "Waiting for the photo", StageQueue: "Waiting for a free worker",
-		StageFetch: "Photo received", StageCache: "Looking for a known photo",
+		StageFetch: "Fetching the photo", StageCache: "Looking for a known photo",
 		StagePrepare: "Preparing the photo", StageVision: "Recognising the waste",
 		StageAdvice: "Writing the advice", StageLocation: "Finding the nearest collection points",
 		StageDone: "Done",
@@ -92,4 +92,9 @@ func Message(stage Stage, locale string) string {
 		return m[stage]
 	}
 	return messages["ko"][stage]
+}
+
+// Statuses lists every status.
+func Statuses() []Status {
+	return []Status{AwaitingUpload, Queued, Processing, Succeeded, Failed, Canceled, Expired}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -45,6 +46,9 @@ type Server struct {
 	mux    *asynq.ServeMux
 	wait   *prometheus.HistogramVec
 	run    *prometheus.HistogramVec
+	// running outlives asynq's own count: asynq frees a slot when a task's context ends, while its
+	// handler may still be handing the job back.
+	running sync.WaitGroup
 }
 
 // NewServer returns a Server without handlers.
@@ -99,10 +103,14 @@ func (s *Server) Run(ctx context.Context) error {
 	timer := time.AfterFunc(max(0, s.cfg.ShutdownTimeout-releaseTime), cancel)
 	defer timer.Stop()
 	server.Shutdown()
+	cancel()
+	s.running.Wait() // handlers end with their context, which is over by now
 	return nil
 }
 
 func (s *Server) observe(ctx context.Context, t *asynq.Task, h Handler) error {
+	s.running.Add(1)
+	defer s.running.Done()
 	headers := t.Headers()
 	ctx = otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier(headers))
 	ctx, span := otel.Tracer("queue").Start(ctx, t.Type(), trace.WithSpanKind(trace.SpanKindConsumer))
@@ -133,27 +141,33 @@ func outcome(err error) string {
 	}
 }
 
-// RetryAfterError is an error that knows when a retry makes sense.
-type RetryAfterError interface {
-	error
-	RetryDelay() time.Duration
-}
-
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 30 * time.Second
 )
 
-// retryDelay doubles from firstRetry to lastRetry with full jitter, unless the error knows better.
-func retryDelay(n int, err error, _ *asynq.Task) time.Duration { return RetryDelay(n, err) }
-
-// RetryDelay is how long retry number n (from 0) waits.
-func RetryDelay(n int, err error) time.Duration {
+// RetryDelay is how long retry number n (from 0) waits: doubling, with jitter.
+func RetryDelay(n int) time.Duration {
 	delay := min(lastRetry, firstRetry<<min(n, 10))
-	delay = delay/2 + rand.N(delay/2) //nolint:gosec // jitter is no secret
-	var known RetryAfterError
+	return delay/2 + rand.N(delay/2) //nolint:gosec // jitter is no secret
+}
+
+// RetryError is an error whose task runs again after Delay, not after asynq's own choice.
+type RetryError struct {
+	Err   error
+	Delay time.Duration
+}
+
+// Error implements error.
+func (e *RetryError) Error() string { return fmt.Sprintf("%v (again in %s)", e.Err, e.Delay) }
+
+// Unwrap returns the cause.
+func (e *RetryError) Unwrap() error { return e.Err }
+
+func retryDelay(n int, err error, _ *asynq.Task) time.Duration {
+	var known *RetryError
 	if errors.As(err, &known) {
-		delay = max(delay, known.RetryDelay())
+		return known.Delay
 	}
-	return delay
+	return RetryDelay(n)
 }

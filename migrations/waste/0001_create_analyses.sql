@@ -7,8 +7,13 @@ CREATE TABLE uploads (
     content_type text        NOT NULL,
     object_key   text        NOT NULL UNIQUE,
     created_at   timestamptz NOT NULL,
-    expires_at   timestamptz NOT NULL
+    expires_at   timestamptz NOT NULL,
+    -- The original may carry a place and a name in its metadata: it goes once the job has ended.
+    original_deleted_at timestamptz
 );
+
+CREATE INDEX uploads_with_original ON uploads (expires_at)
+    WHERE original_deleted_at IS NULL OR original_deleted_at < expires_at;
 
 -- One row is one job: the truth about it, its outbox entry and its lease.
 CREATE TABLE analyses (
@@ -32,7 +37,9 @@ CREATE TABLE analyses (
     attempt         integer     NOT NULL DEFAULT 0,
     -- version counts every change a client can see: ETag, and order of the writes to Redis.
     version         bigint      NOT NULL DEFAULT 1,
+    -- tries counts the failures of the present stage, restarts those of the whole job.
     tries           integer     NOT NULL DEFAULT 0,
+    restarts        integer     NOT NULL DEFAULT 0,
     worker          text,
     -- check_at is when the reconciler must look at an unfinished job; for a running one, its lease.
     check_at        timestamptz,

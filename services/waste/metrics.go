@@ -1,0 +1,61 @@
+package waste
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	jobs         *prometheus.CounterVec
+	seconds      *prometheus.HistogramVec
+	pickup       prometheus.Histogram
+	lookups      *prometheus.CounterVec
+	redispatched *prometheus.CounterVec
+}
+
+func newMetrics(registry prometheus.Registerer) *metrics {
+	buckets := []float64{.05, .1, .25, .5, 1, 2, 3, 5, 10, 30, 60}
+	m := &metrics{
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waste_jobs_finished_total", Help: "Jobs by their end.",
+		}, []string{"status", "cached"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "waste_job_seconds", Help: "From created to finished.", Buckets: buckets,
+		}, []string{"status", "cached"}),
+		pickup: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "waste_job_pickup_seconds", Help: "From created to first claimed.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 5, 30},
+		}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waste_image_cache_lookups_total", Help: "Lookups of photos by kind and outcome.",
+		}, []string{"kind", "outcome"}),
+		redispatched: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waste_jobs_redispatched_total", Help: "Jobs that the reconciler moved on.",
+		}, []string{"reason"}),
+	}
+	registry.MustRegister(m.jobs, m.seconds, m.pickup, m.lookups, m.redispatched)
+	return m
+}
+
+func (m *metrics) finished(a *Analysis, cached bool) {
+	labels := []string{string(a.Status), strconv.FormatBool(cached)}
+	m.jobs.WithLabelValues(labels...).Inc()
+	if a.FinishedAt != nil {
+		m.seconds.WithLabelValues(labels...).Observe(a.FinishedAt.Sub(a.CreatedAt).Seconds())
+	}
+}
+
+func (m *metrics) claimed(a *Analysis) {
+	if a.Attempt == 1 && a.StartedAt != nil {
+		m.pickup.Observe(max(0, a.StartedAt.Sub(a.CreatedAt).Seconds()))
+	}
+}
+
+func (m *metrics) lookup(kind string, hit bool) {
+	outcome := "miss"
+	if hit {
+		outcome = "hit"
+	}
+	m.lookups.WithLabelValues(kind, outcome).Inc()
+}

@@ -1,0 +1,198 @@
+package waste
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wastecoach/wastecoach/internal/imagehash"
+	"github.com/wastecoach/wastecoach/internal/objectstore"
+	"github.com/wastecoach/wastecoach/internal/photo"
+	"github.com/wastecoach/wastecoach/internal/progress"
+)
+
+const (
+	tidyInterval = 2 * time.Second
+	tidyBatch    = 20
+)
+
+// tidier removes what must not stay: originals, which may tell a place and a name, once their job
+// has ended, and everything of a job whose time is over.
+type tidier struct {
+	store      *Store
+	objects    *objectstore.Store
+	progress   *progress.Store
+	normalizer *photo.Normalizer
+	limits     photo.Limits
+	logger     *slog.Logger
+}
+
+func (t *tidier) run(ctx context.Context) error {
+	ticker := time.NewTicker(tidyInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		err := errors.Join(t.removeOriginals(ctx), t.expireJobs(ctx))
+		if err != nil && ctx.Err() == nil {
+			t.logger.WarnContext(ctx, "tidying", "error", err)
+		}
+	}
+}
+
+// leftover is an original that is not needed any more.
+type leftover struct {
+	UploadID  uuid.UUID
+	ObjectKey string
+	// WantsPhoto is the succeeded job that has no photo yet: the cache answered it unseen.
+	WantsPhoto *uuid.UUID
+	UserID     uuid.UUID
+}
+
+func (t *tidier) removeOriginals(ctx context.Context) error {
+	list, err := t.store.leftovers(ctx, tidyBatch)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if l.WantsPhoto != nil {
+			if err := t.keepPhoto(ctx, l); err != nil {
+				return err
+			}
+		}
+		if err := t.objects.Delete(ctx, l.ObjectKey); err != nil {
+			return err
+		}
+		if err := t.store.originalDeleted(ctx, l.UploadID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepPhoto makes the metadata-free photo of a job that the cache answered. A photo that cannot
+// be read is not kept.
+func (t *tidier) keepPhoto(ctx context.Context, l leftover) error {
+	original, err := t.objects.Get(ctx, l.ObjectKey, t.limits.MaxBytes)
+	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrTooLarge) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	normal, err := t.normalizer.Normalize(ctx, original)
+	if isPhotoFault(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mark, err := imagehash.Of(normal.Image).MarshalText()
+	if err != nil {
+		return fmt.Errorf("writing the fingerprint: %w", err)
+	}
+	key := photoKey(l.UserID, *l.WantsPhoto)
+	if err := t.objects.Put(ctx, key, string(photo.JPEG), normal.JPEG); err != nil {
+		return err
+	}
+	return t.store.setPhoto(ctx, *l.WantsPhoto, key, string(mark))
+}
+
+func (t *tidier) expireJobs(ctx context.Context) error {
+	list, err := t.store.outlived(ctx, tidyBatch)
+	if err != nil {
+		return err
+	}
+	for id, key := range list {
+		if key != nil {
+			if err := t.objects.Delete(ctx, *key); err != nil {
+				return err
+			}
+		}
+		if err := t.store.erase(ctx, id); err != nil {
+			return err
+		}
+		if err := t.progress.Delete(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftovers are originals of ended jobs and of uploads that nobody used. One deleted while its
+// signed URL was still good is looked at again after that: the URL could have brought it back.
+func (s *Store) leftovers(ctx context.Context, limit int) ([]leftover, error) {
+	rows, err := s.pool.Query(ctx, `SELECT u.id, u.object_key,
+			CASE WHEN a.status = 'succeeded' AND a.photo_key IS NULL
+				AND u.original_deleted_at IS NULL THEN a.id END, u.user_id
+		FROM uploads u LEFT JOIN analyses a ON a.upload_id = u.id
+		WHERE (u.original_deleted_at IS NULL OR u.original_deleted_at < u.expires_at)
+			AND a.check_at IS NULL
+			AND (u.expires_at < now() OR a.id IS NOT NULL AND u.original_deleted_at IS NULL)
+		LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("looking for originals: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[leftover])
+}
+
+func (s *Store) originalDeleted(ctx context.Context, upload uuid.UUID) error {
+	_, err := s.pool.Exec(ctx,
+		`UPDATE uploads SET original_deleted_at = now() WHERE id = $1`, upload)
+	if err != nil {
+		return fmt.Errorf("noting the deletion of upload %s: %w", upload, err)
+	}
+	return nil
+}
+
+func (s *Store) setPhoto(ctx context.Context, id uuid.UUID, key, fingerprint string) error {
+	_, err := s.pool.Exec(ctx, `UPDATE analyses SET photo_key = $2, fingerprint = $3
+		WHERE id = $1 AND photo_key IS NULL`, id, key, fingerprint)
+	if err != nil {
+		return fmt.Errorf("noting the photo of job %s: %w", id, err)
+	}
+	return nil
+}
+
+// outlived maps ended jobs whose time is over to their photos.
+func (s *Store) outlived(ctx context.Context, limit int) (map[uuid.UUID]*string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, photo_key FROM analyses
+		WHERE expires_at < now() AND status <> 'expired' AND check_at IS NULL
+		LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("looking for outlived jobs: %w", err)
+	}
+	list := map[uuid.UUID]*string{}
+	var (
+		id  uuid.UUID
+		key *string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &key}, func() error {
+		list[id] = key
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for outlived jobs: %w", err)
+	}
+	return list, nil
+}
+
+// erase leaves of a job only that it was there and is over.
+func (s *Store) erase(ctx context.Context, id uuid.UUID) error {
+	_, err := s.pool.Exec(ctx, `UPDATE analyses SET status = 'expired', result = NULL, error = NULL,
+			verdict = NULL, advice = NULL, lat = NULL, lng = NULL, photo_key = NULL,
+			fingerprint = NULL, version = version + 10, updated_at = now()
+		WHERE id = $1 AND check_at IS NULL`, id)
+	if err != nil {
+		return fmt.Errorf("erasing job %s: %w", id, err)
+	}
+	return nil
+}
