@@ -120,31 +120,42 @@ func (k *keyring) makeFirst(ctx context.Context, now time.Time) error {
 	})
 }
 
-// open unseals the newest key that may sign and renders all as a JWKS. keys are newest first.
+// open unseals the key to sign with and renders all as a JWKS. keys are newest first.
 func (k *keyring) open(keys []signingKey, now time.Time) (*keySet, error) {
-	set := &keySet{public: map[string]ed25519.PublicKey{}, readAt: now}
+	if len(keys) == 0 {
+		return nil, errors.New("no signing key is published")
+	}
+	signing := signingOf(keys, now)
+	seed, err := k.seal.Open(nil, nil, signing.Sealed, []byte(signing.ID))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("opening signing key %s: %w", signing.ID, errMasterKey)
+	}
+	set := &keySet{
+		id: signing.ID, private: ed25519.NewKeyFromSeed(seed),
+		public: map[string]ed25519.PublicKey{}, readAt: now,
+	}
 	var published jose.JSONWebKeySet
 	for _, key := range keys {
 		set.public[key.ID] = key.Public
 		published.Keys = append(published.Keys, jose.JSONWebKey{
 			Key: key.Public, KeyID: key.ID, Algorithm: string(jose.EdDSA), Use: "sig",
 		})
-		if set.private == nil && !key.SignsFrom.After(now) {
-			seed, err := k.seal.Open(nil, nil, key.Sealed, []byte(key.ID))
-			if err != nil || len(seed) != ed25519.SeedSize {
-				return nil, fmt.Errorf("opening signing key %s: %w", key.ID, errMasterKey)
-			}
-			set.id, set.private = key.ID, ed25519.NewKeyFromSeed(seed)
-		}
 	}
-	if set.private == nil {
-		return nil, errors.New("no published key may sign yet")
-	}
-	var err error
 	if set.document, err = json.Marshal(published); err != nil {
 		return nil, fmt.Errorf("rendering the JWKS: %w", err)
 	}
 	return set, nil
+}
+
+// signingOf returns the newest key whose time has come, else the oldest: a replica whose clock is
+// behind must be able to use the first key that another one made.
+func signingOf(keys []signingKey, now time.Time) signingKey {
+	for _, key := range keys {
+		if !key.SignsFrom.After(now) {
+			return key
+		}
+	}
+	return keys[len(keys)-1]
 }
 
 // VerifySignature implements oidc.KeySet for our own routes.

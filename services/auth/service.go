@@ -143,7 +143,7 @@ func (s *Service) tokens(ctx context.Context, session *Session, refresh string) 
 	}
 	return Tokens{
 		AccessToken: access, TokenType: "Bearer", ExpiresIn: int(token.Lifetime.Seconds()),
-		RefreshToken: refresh, RefreshExpiresIn: int(session.ExpiresAt().Sub(now).Seconds()),
+		RefreshToken: refresh, RefreshExpiresIn: int(session.ExpiresAt().Sub(now).Round(time.Second).Seconds()),
 		UserID: session.UserID, SessionID: session.ID,
 	}, nil
 }
