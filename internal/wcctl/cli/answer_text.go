@@ -21,17 +21,17 @@ type words struct {
 var wordsOf = map[string]words{
 	english: {
 		verdict:   "%s · %.0f %% sure · model %s",
-		simulated: "SIMULATOR: no model looked at this photo, the answer is made up",
+		simulated: "SIMULATOR: no vision model saw this photo, what it shows is made up",
 		parts:     "Take apart", how: "How", where: "Where", why: "Why", mistakes: "Common mistakes",
 		points: "Nearest collection points", noPoints: "none found near you", source: "Source",
-		fresh: "%s s", cached: "%s s, from the cache", warning: "Missing: %s",
+		fresh: "%s", cached: "%s, from the cache", warning: "Missing: %s",
 	},
 	korean: {
 		verdict:   "%s · 확신도 %.0f %% · 모델 %s",
-		simulated: "시뮬레이터(SIMULATOR): 실제 모델이 보지 않은, 지어낸 답이에요",
+		simulated: "시뮬레이터(SIMULATOR): 실제 비전 모델 없이 지어낸 인식 결과예요",
 		parts:     "나눠서 버릴 것", how: "버리는 방법", where: "버리는 곳", why: "이유",
 		mistakes: "자주 하는 실수", points: "가까운 수거함", noPoints: "가까운 곳에 없어요", source: "출처",
-		fresh: "%s초", cached: "%s초, 캐시에서", warning: "빠진 것: %s",
+		fresh: "%s", cached: "%s, 캐시에서", warning: "빠진 것: %s",
 	},
 }
 
@@ -135,7 +135,11 @@ func (a *answerText) took(e *entry) string {
 	if e.answer.Cached {
 		words = a.words.cached
 	}
-	return fmt.Sprintf(words, strconv.FormatFloat(e.Seconds, 'f', 1, 64))
+	time := fmt.Sprintf("%.1f s", e.Seconds)
+	if e.Seconds < 1 {
+		time = fmt.Sprintf("%.0f ms", e.Seconds*1000)
+	}
+	return fmt.Sprintf(words, time)
 }
 
 func (a *answerText) heading(text string) {

@@ -1,9 +1,11 @@
 package progress
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,19 +18,22 @@ const (
 	startRows  = 24
 )
 
-// Live redraws one line per thing at the bottom of a terminal. A finished thing's line scrolls away
-// above; things that do not fit wait unseen.
+// Live redraws one line per thing at the bottom of a terminal; what does not fit is seen at the end.
 type Live struct {
+	w       io.Writer
+	screen  *screen
 	program *tea.Program
 	ended   chan struct{}
+	close   sync.Once
 }
 
 // NewLive returns a Sink on a terminal. It reads no keys, so that Ctrl-C stays a signal.
 func NewLive(w io.Writer) *Live {
+	s := newScreen(time.Now)
 	l := &Live{
-		program: tea.NewProgram(newScreen(time.Now),
+		w: w, screen: s, ended: make(chan struct{}),
+		program: tea.NewProgram(s,
 			tea.WithOutput(w), tea.WithInput(nil), tea.WithoutSignalHandler()),
-		ended: make(chan struct{}),
 	}
 	go func() {
 		defer close(l.ended)
@@ -40,10 +45,16 @@ func NewLive(w io.Writer) *Live {
 // Show implements Sink.
 func (l *Live) Show(e Event) { l.program.Send(e) }
 
-// Close implements Sink.
+// Close implements Sink. The finished lines are written again, for good: tea.Println loses those
+// that are still on their way when the program ends.
 func (l *Live) Close() {
-	l.program.Send(closing{})
-	<-l.ended
+	l.close.Do(func() {
+		l.program.Send(closing{})
+		<-l.ended
+		for _, line := range l.screen.finished {
+			fmt.Fprintln(l.w, line)
+		}
+	})
 }
 
 type (
@@ -51,11 +62,12 @@ type (
 	tick    struct{}
 )
 
-// screen is the model: what runs, in the order of its start.
+// screen is the model: what has ended, then what runs in the order of its start.
 type screen struct {
 	now           func() time.Time
 	width, height int
 	running       []Event
+	finished      []string
 	started       map[int]time.Time
 	// widest is the longest name so far, so that lines above and below agree.
 	widest int
@@ -75,7 +87,7 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
 	case Event:
-		return s, s.show(msg)
+		s.show(msg)
 	case tick:
 		return s, nextTick()
 	case closing:
@@ -89,8 +101,8 @@ func nextTick() tea.Cmd {
 	return tea.Tick(redraw, func(time.Time) tea.Msg { return tick{} })
 }
 
-// show takes an event in; the line of a thing that ended is printed for good.
-func (s *screen) show(e Event) tea.Cmd {
+// show takes an event in; the line of a thing that ended stays as it is then.
+func (s *screen) show(e Event) {
 	e.Name, e.Message = Clean(e.Name), Clean(e.Message)
 	s.widest = max(s.widest, ansi.StringWidth(e.Name))
 	if _, known := s.started[e.Index]; !known {
@@ -103,11 +115,10 @@ func (s *screen) show(e Event) tea.Cmd {
 	}
 	s.running[i] = e
 	if e.State == Running {
-		return nil
+		return
 	}
-	line := s.row(e)
+	s.finished = append(s.finished, s.row(e))
 	s.running = slices.Delete(s.running, i, i+1)
-	return tea.Println(line)
 }
 
 func (s *screen) row(e Event) string {
@@ -119,10 +130,10 @@ func (s *screen) View() tea.View {
 	if s.closed {
 		return tea.NewView("")
 	}
-	shown := s.running[:min(len(s.running), max(s.height-2, 1))]
-	lines := make([]string, 0, len(shown))
-	for _, e := range shown {
+	lines := slices.Clone(s.finished)
+	for _, e := range s.running {
 		lines = append(lines, s.row(e))
 	}
+	lines = lines[max(0, len(lines)-max(s.height-1, 1)):]
 	return tea.NewView(strings.Join(lines, "\n"))
 }

@@ -59,7 +59,7 @@ func Clean(text string) string {
 
 const (
 	wideBar   = 20
-	narrowBar = 8
+	narrowBar = 4
 	wide      = 60
 	maxName   = 28
 )
@@ -85,7 +85,7 @@ func row(e Event, took time.Duration, width, nameWidth int) string {
 	filled := min(max(e.Percent, 0), 100) * bar / 100
 	head := mark(e.State) + " " + fit(e.Name, nameWidth) + " " +
 		strings.Repeat("█", filled) + strings.Repeat("░", bar-filled) + percent(e.Percent)
-	tail := " " + seconds(took)
+	tail := " " + strings.TrimSpace(seconds(took))
 	room := width - ansi.StringWidth(head) - ansi.StringWidth(tail) - 1
 	if room < 1 {
 		return ansi.Truncate(head+tail, width, "")

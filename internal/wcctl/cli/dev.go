@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wastecoach/wastecoach/internal/s3server"
+	"github.com/wastecoach/wastecoach/internal/wcctl/dev"
+	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
+)
+
+const (
+	defaultGrace      = 5 * time.Second
+	defaultAPIPort    = 8080
+	defaultS3Port     = 9000
+	defaultOpenIDPort = 8081
+	// gatewayCommand is what wcctl dev starts itself again as.
+	gatewayCommand = "s3-gateway"
+)
+
+type devOptions struct {
+	data    string
+	stack   dev.Config
+	latency time.Duration
+	detach  bool
+	yes     bool
+}
+
+func newDev(con *console) *cobra.Command {
+	opts := devOptions{stack: dev.Config{Pools: dev.Pools()}}
+	opts.stack.Replicas = dev.DefaultReplicas(opts.stack.Pools)
+	cmd := &cobra.Command{
+		Use:     "dev",
+		GroupID: groupLocal,
+		Short:   "Run the whole system on this machine",
+		Long: `Run the whole system on this machine: PostgreSQL, Redis, S3, an OpenID provider, all
+services with their workers, and the API's routes on one port. Ctrl-C stops it.
+
+Its data survives a restart. It is in /var/lib/wastecoach/dev for root, else in
+wastecoach/dev below $XDG_DATA_HOME (default ~/.local/share).
+
+Variables such as WASTE_VISION_API_KEY and RECYCLING_LLM_BASE_URL reach the services.`,
+		Example: `  wcctl dev
+  wcctl dev --detach && wcctl analyze photo.jpg
+  wcctl dev --replicas waste=1,waste-worker=2 --model-latency 0s
+  WASTE_VISION_API_KEY_FILE=key WASTE_VISION_MODEL=gpt-4o-mini wcctl dev --vision openai`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("model-latency") {
+				opts.stack.ModelLatency = &opts.latency
+			}
+			opts.stack.Data = devFolder(con, opts.data)
+			return runDev(cmd.Context(), con, opts)
+		},
+	}
+	cmd.PersistentFlags().StringVar(&opts.data, "data", "",
+		"folder for all data (default: WCCTL_DEV_DIR, else as above)")
+	registerDev(cmd, &opts)
+	cmd.AddCommand(
+		newDevStatus(con, &opts.data), newDevStop(con, &opts.data), newDevLogs(con, &opts.data),
+		newDevEnv(con, &opts.data), newDevGateway(con),
+	)
+	return cmd
+}
+
+func registerDev(cmd *cobra.Command, opts *devOptions) {
+	f, s := cmd.Flags(), &opts.stack
+	f.BoolVarP(&opts.detach, "detach", "d", false, "go on in the background once everything runs")
+	f.IntVar(&s.Port, "port", defaultAPIPort, "port of the API; 0 for a free one")
+	f.IntVar(&s.S3Port, "s3-port", defaultS3Port, "port of S3; 0 for a free one")
+	f.IntVar(&s.OpenIDPort, "openid-port", defaultOpenIDPort,
+		"port of the OpenID provider; 0 for a free one. It is part of who a user is")
+	f.IntVar(&s.PostgresPort, "postgres-port", 0, "port of PostgreSQL; 0 for a free one")
+	f.IntVar(&s.RedisPort, "redis-port", 0, "port of Redis; 0 for a free one")
+	f.Var(s.Replicas, "replicas", "how many of each run")
+	f.StringVar(&s.Vision, "vision", "", "who looks at photos: simulator or openai (any endpoint\n"+
+		"that speaks its protocol). Default: WASTE_VISION_PROVIDER, else simulator")
+	f.StringVar(&s.LLM, "llm", "", "who words the advice: simulator, openai or none.\n"+
+		"Default: RECYCLING_LLM_PROVIDER, else simulator")
+	f.DurationVar(&opts.latency, "model-latency", 0,
+		"how long the simulators take for an answer (default as a real model does)")
+	f.DurationVar(&s.Grace, "grace", defaultGrace, "how long work under way may go on at a stop")
+	f.BoolVar(&s.Reset, "reset", false, "empty the data folder first")
+	f.BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
+}
+
+func newDevGateway(con *console) *cobra.Command {
+	return &cobra.Command{
+		Use: gatewayCommand, Short: "Serve S3 for wcctl dev", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s3server.Serve(cmd.Context(), con.in)
+		},
+	}
+}
+
+func devFolder(con *console, flag string) dev.Folder {
+	if flag == "" {
+		flag = devstate.Dir(con.getenv)
+	}
+	return dev.Folder(flag)
+}
+
+func runDev(ctx context.Context, con *console, opts devOptions) error {
+	if opts.stack.Reset {
+		if err := confirmReset(con, opts); err != nil {
+			return err
+		}
+	}
+	if opts.detach {
+		return runDetached(ctx, con, opts)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	began := time.Now()
+	s := opts.stack
+	s.Gateway, s.Environ, s.Show = []string{program, "dev", gatewayCommand}, os.Environ(), con.err
+	s.OnEvent = func(e dev.Event) { showEvent(con, e) }
+	s.Detached = con.getenv(detachedEnv) != ""
+	s.OnReady = func(info dev.Info) {
+		if !s.Detached { // who started it shows it
+			showSummary(con, info, time.Since(began))
+		}
+	}
+	return devError(dev.Run(ctx, s), s.Data)
+}
+
+func confirmReset(con *console, opts devOptions) error {
+	if opts.yes || !opts.stack.Data.Holds() {
+		return nil
+	}
+	return confirm(con, fmt.Sprintf("Remove all data of wcctl dev in %s?", opts.stack.Data),
+		"wcctl dev --reset --yes")
+}
+
+// devError adds what to do now.
+func devError(err error, data dev.Folder) error {
+	var (
+		taken   *dev.PortTakenError
+		running *dev.RunningError
+	)
+	e := &Error{Cause: err}
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &running):
+		e.Cause, e.Hint = running, "wcctl dev status\nwcctl dev stop"
+	case errors.As(err, &taken):
+		e.Cause, e.Hint = taken, fmt.Sprintf("wcctl dev %s %d\nwcctl dev %s 0", taken.Flag,
+			taken.Port+1000, taken.Flag)
+	case errors.Is(err, dev.ErrForeignFolder):
+		e.Hint = "wcctl dev --data " + quote(string(data)+"/wastecoach-dev")
+	case errors.Is(err, dev.ErrDiskFull):
+		e.Hint = "df -h " + quote(string(data)) + "\nwcctl dev --data ELSEWHERE"
+	case errors.Is(err, dev.ErrNotRunning):
+		e.Hint = "wcctl dev"
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = "wcctl dev --data ~/wastecoach-dev"
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		e.Hint = "wcctl dev logs"
+	}
+	return e
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/dev"
+)
+
+const (
+	detachedEnv = "WCCTL_DEV_DETACHED"
+	detachPoll  = 50 * time.Millisecond
+)
+
+// runDetached starts this program again in a session of its own and waits until it is ready.
+func runDetached(ctx context.Context, con *console, opts devOptions) error {
+	data := opts.stack.Data
+	if err := data.Make(); err != nil {
+		return devError(err, data)
+	}
+	path := data.DetachedPath()
+	out, err := os.Create(path) //nolint:gosec // in our data folder
+	if err != nil {
+		return fmt.Errorf("opening the output of the detached stack: %w", err)
+	}
+	defer out.Close() //nolint:errcheck // the child has its own
+	began := time.Now()
+	child, err := startDetached(out, os.Args[1:])
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	info, err := awaitDetached(ctx, con, data, child.Process.Pid, ended)
+	if err != nil {
+		return err
+	}
+	showSummary(con, info, time.Since(began))
+	return nil
+}
+
+func startDetached(out *os.File, args []string) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool {
+		return arg == "--detach" || arg == "-d" || strings.HasPrefix(arg, "--detach=")
+	})
+	// It must outlive us and our context.
+	child := exec.CommandContext(context.Background(), program, append(args, "--yes")...) //nolint:gosec // ourselves
+	child.Env = append(os.Environ(), detachedEnv+"=1")
+	child.Stdout, child.Stderr = out, out
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := child.Start(); err != nil {
+		return nil, fmt.Errorf("starting the detached stack: %w", err)
+	}
+	return child, nil
+}
+
+// awaitDetached shows what the child prints until it is ready or has ended.
+func awaitDetached(
+	ctx context.Context, con *console, data dev.Folder, pid int, ended <-chan error,
+) (dev.Info, error) {
+	out, err := os.Open(data.DetachedPath())
+	if err != nil {
+		return dev.Info{}, fmt.Errorf("reading the output of the detached stack: %w", err)
+	}
+	defer out.Close() //nolint:errcheck // only read
+	for {
+		select {
+		case <-ended:
+			_, _ = io.Copy(con.err, out) // its own last words are the error
+			return dev.Info{}, &Error{
+				Cause: errors.New("the stack did not start"), Hint: "wcctl dev logs",
+			}
+		case <-ctx.Done():
+			return dev.Info{}, abandon(pid, ended)
+		case <-time.After(detachPoll):
+		}
+		info, err := dev.Find(data)
+		if err == nil && info.PID == pid {
+			return info, nil
+		}
+		_, _ = io.Copy(con.err, out)
+	}
+}
+
+// abandon stops a stack that was interrupted while it started.
+func abandon(pid int, ended <-chan error) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stopping process %d: %w", pid, err)
+	}
+	<-ended
+	return context.Canceled
+}
