@@ -85,7 +85,9 @@ func (s *screen) Init() tea.Cmd { return nextTick() }
 func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		s.width, s.height = msg.Width, msg.Height
+		if msg.Width > 0 && msg.Height > 0 { // some terminals do not tell
+			s.width, s.height = msg.Width, msg.Height
+		}
 	case Event:
 		s.show(msg)
 	case tick:
