@@ -5,7 +5,7 @@ import "math"
 const viewCount = 13
 
 // alignment is a window on the picture: its share of width and height, its turn in degrees, and
-// the shift of its centre as a share of width and height.
+// the shift of its center as a share of width and height.
 type alignment struct {
 	scale, degrees, dx, dy float64
 }
@@ -25,10 +25,14 @@ func alignments() [viewCount]alignment {
 		{scale: 0.88},
 		{scale: 0.94, degrees: 2},
 		{scale: 0.94, degrees: -2},
-		{scale: frame, dy: -side}, {scale: frame, dx: side},
-		{scale: frame, dy: side}, {scale: frame, dx: -side},
-		{scale: frame, dx: diag, dy: -diag}, {scale: frame, dx: diag, dy: diag},
-		{scale: frame, dx: -diag, dy: diag}, {scale: frame, dx: -diag, dy: -diag},
+		{scale: frame, dy: -side},
+		{scale: frame, dx: side},
+		{scale: frame, dy: side},
+		{scale: frame, dx: -side},
+		{scale: frame, dx: diag, dy: -diag},
+		{scale: frame, dx: diag, dy: diag},
+		{scale: frame, dx: -diag, dy: diag},
+		{scale: frame, dx: -diag, dy: -diag},
 	}
 }
 
@@ -38,7 +42,7 @@ func quarterViews() [viewCount]int {
 }
 
 // sample reads an n by n grid of luma from the window; at maps a cell's offset from the window's
-// centre, -0.5 to 0.5, to where it is read.
+// center, -0.5 to 0.5, to where it is read.
 func (a alignment) sample(p plane, n int, out []float64, at func(float64) float64) {
 	w, h := float64(p.width), float64(p.height)
 	sin, cos := math.Sincos(a.degrees * math.Pi / 180)

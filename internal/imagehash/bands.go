@@ -45,9 +45,9 @@ func namespace(viewIndex int) byte {
 
 func (h *dctHash) bands(keys []string, space byte, order []int) []string {
 	for band := range bandCount {
-		var value uint32
+		var value uint64
 		for k := range bandBits {
-			value = value<<1 | uint32(h.bit(order[band*bandBits+k]))
+			value = value<<1 | h.bit(order[band*bandBits+k])
 		}
 		keys = append(keys, fmt.Sprintf("%c%x:%x", space, band, value))
 	}

@@ -19,7 +19,7 @@ import (
 var (
 	curveFull  = flag.Bool("curve.full", false, "make near-duplicates of every photo")
 	curveEvery = flag.Int("curve.every", 67, "make near-duplicates of every n-th photo only")
-	update     = flag.Bool("update", false, "write testdata/curve.csv and testdata/neighbours.csv")
+	update     = flag.Bool("update", false, "write testdata/curve.csv and testdata/neighbors.csv")
 )
 
 const (
@@ -39,7 +39,7 @@ type curve struct {
 	probes     int
 	strangers  []pair
 	known      []pair
-	neighbours []pair
+	neighbors  []pair
 }
 
 type pair struct {
@@ -102,8 +102,8 @@ func (c *curve) comparePairs(same map[string]bool) {
 			p := pair{c.photos[i], c.photos[j], d}
 			c.mu.Lock()
 			switch {
-			case p.first.neighbours(p.second):
-				c.neighbours = append(c.neighbours, p)
+			case p.first.neighbors(p.second):
+				c.neighbors = append(c.neighbors, p)
 			case same[fmt.Sprint(p.first, " ", p.second)]:
 				c.known = append(c.known, p)
 			default:
@@ -112,7 +112,7 @@ func (c *curve) comparePairs(same map[string]bool) {
 			c.mu.Unlock()
 		}
 	})
-	for _, list := range [][]pair{c.strangers, c.known, c.neighbours} {
+	for _, list := range [][]pair{c.strangers, c.known, c.neighbors} {
 		slices.SortFunc(list, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })
 	}
 }
@@ -132,7 +132,7 @@ func (c *curve) measureNear(t *testing.T, stride int) {
 			t.Error(err)
 			return
 		}
-		r := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // repeatable on purpose
+		r := rand.New(rand.NewPCG(1, uint64(i)))
 		for _, tr := range transforms() {
 			c.lookUp(index, i, tr.name, tr.apply(img, r))
 		}
@@ -180,7 +180,7 @@ func (c *curve) report(t *testing.T) {
 		percent(hits, total), percent(found, total), c.probes/max(1, total),
 		c.candidates[len(c.candidates)/2], c.candidates[len(c.candidates)-1])
 	t.Logf("pairs of one object under far names that match: %d", withinPairs(c.known, 1))
-	t.Logf("pairs of neighbours that match: %d", withinPairs(c.neighbours, 1))
+	t.Logf("pairs of neighbors that match: %d", withinPairs(c.neighbors, 1))
 	for _, p := range c.strangers[:min(8, len(c.strangers))] {
 		t.Logf("nearest different objects: %.3f %s %s", p.distance, p.first, p.second)
 	}
@@ -199,8 +199,8 @@ func (c *curve) report(t *testing.T) {
 func (c *curve) write(t *testing.T) {
 	t.Helper()
 	head := []string{
-		"factor", "dct", "gradient", "colour", "tone",
-		"false_pairs", "neighbour_pairs", "near_duplicates", "all",
+		"factor", "dct", "gradient", "color", "tone",
+		"false_pairs", "neighbor_pairs", "near_duplicates", "all",
 	}
 	for _, tr := range transforms() {
 		head = append(head, tr.name)
@@ -211,20 +211,20 @@ func (c *curve) write(t *testing.T) {
 	}
 	writeCSV(t, "curve.csv", rows)
 	rows = [][]string{{"first", "second", "distance"}}
-	for _, p := range c.neighbours[:withinPairs(c.neighbours, 1)] {
+	for _, p := range c.neighbors[:withinPairs(c.neighbors, 1)] {
 		d := fmt.Sprintf("%.3f", p.distance)
 		rows = append(rows, []string{p.first.String(), p.second.String(), d})
 	}
-	writeCSV(t, "neighbours.csv", rows)
+	writeCSV(t, "neighbors.csv", rows)
 }
 
 func (c *curve) row(factor float64) []string {
 	d := DefaultThresholds()
 	row := []string{
 		fmt.Sprintf("%.2f", factor), fmt.Sprintf("%.1f", factor*float64(d.DCT)),
-		fmt.Sprintf("%.1f", factor*d.Gradient), fmt.Sprintf("%.1f", factor*d.Colour),
+		fmt.Sprintf("%.1f", factor*d.Gradient), fmt.Sprintf("%.1f", factor*d.Color),
 		fmt.Sprintf("%.1f", factor*d.Tone), fmt.Sprint(withinPairs(c.strangers, factor)),
-		fmt.Sprint(withinPairs(c.neighbours, factor)),
+		fmt.Sprint(withinPairs(c.neighbors, factor)),
 	}
 	var hits, total int
 	var rates []string

@@ -53,8 +53,8 @@ func dot(a, b []float64) float64 {
 	return sum
 }
 
-func (h *dctHash) set(i int)     { h[i/64] |= 1 << (i % 64) }
-func (h *dctHash) bit(i int) int { return int(h[i/64] >> (i % 64) & 1) }
+func (h *dctHash) set(i int)        { h[i/64] |= 1 << (i % 64) }
+func (h *dctHash) bit(i int) uint64 { return h[i/64] >> (i % 64) & 1 }
 
 func (h *dctHash) distance(g *dctHash) int {
 	return bits.OnesCount64(h[0]^g[0]) + bits.OnesCount64(h[1]^g[1]) +
@@ -66,7 +66,7 @@ func (h *dctHash) quarter() dctHash {
 	var g dctHash
 	for v := range dctSide {
 		for u := range dctSide {
-			if u+v > 0 && h.bit(u*dctSide+v) != u%2 {
+			if u+v > 0 && h.bit(u*dctSide+v) != uint64(u%2) {
 				g.set(v*dctSide + u)
 			}
 		}

@@ -4,12 +4,12 @@ package imagehash
 import "image"
 
 // Fingerprint is what the perceptual cache keeps of a photo: for each alignment a 256-bit DCT
-// hash and a gradient hash, and once a coarse grid of colours and the tones. The zero value is
+// hash and a gradient hash, and once a coarse grid of colors and the tones. The zero value is
 // similar to nothing.
 type Fingerprint struct {
-	views  [viewCount]view
-	colour colours
-	tone   tones
+	views [viewCount]view
+	color colors
+	tone  tones
 }
 
 type view struct {
@@ -29,7 +29,7 @@ func Of(img image.Image) Fingerprint {
 		f.views[i].dct = dctOf(p, a, basis)
 		f.views[i].gradient = gradientOf(p, a)
 	}
-	f.colour, f.tone = coloursOf(p), tonesOf(p)
+	f.color, f.tone = colorsOf(p), tonesOf(p)
 	return f
 }
 
@@ -40,6 +40,6 @@ func (f *Fingerprint) quarter() Fingerprint {
 		g.views[i].dct = f.views[source].dct.quarter()
 		g.views[i].gradient = f.views[source].gradient.quarter()
 	}
-	g.colour, g.tone = f.colour.quarter(), f.tone
+	g.color, g.tone = f.color.quarter(), f.tone
 	return g
 }

@@ -27,8 +27,8 @@ func TestQuarterIsThePictureTurned(t *testing.T) {
 				t.Errorf("%d quarters, view %d: gradient distance %.1f, want at most 4", n, i, d)
 			}
 		}
-		if d := f.colour.distance(&turned.colour); d > 1 {
-			t.Errorf("%d quarters: colour distance %.1f, want at most 1", n, d)
+		if d := f.color.distance(&turned.color); d > 1 {
+			t.Errorf("%d quarters: color distance %.1f, want at most 1", n, d)
 		}
 	}
 	if f != Of(img) {
@@ -38,7 +38,7 @@ func TestQuarterIsThePictureTurned(t *testing.T) {
 
 func TestSimilarIsSymmetric(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable on purpose
+	r := rand.New(rand.NewPCG(1, 2))
 	limits := DefaultThresholds()
 	for _, tr := range transforms() {
 		img := drawn(5)
@@ -70,9 +70,9 @@ func TestSimilarRefuses(t *testing.T) {
 		{"two zero values", Fingerprint{}, Fingerprint{}},
 		{"two pictures without pixels", Of(image.NewRGBA(image.Rectangle{})), Fingerprint{}},
 		{"two blank walls", plain(color.White), plain(color.White)},
-		{"a blank wall and a grey one", plain(color.White), plain(color.Gray{Y: 90})},
+		{"a blank wall and a gray one", plain(color.White), plain(color.Gray{Y: 90})},
 		{"red and blue of one shape", lid(color.RGBA{R: 200, A: 255}), lid(color.RGBA{B: 255, A: 255})},
-		{"black and grey of one shape", lid(color.Black), lid(color.Gray{Y: 120})},
+		{"black and gray of one shape", lid(color.Black), lid(color.Gray{Y: 120})},
 		{"two drawings", Of(drawn(1)), Of(drawn(2))},
 	}
 	for _, tt := range tests {

@@ -18,7 +18,7 @@ const (
 	leastSteps = 24
 )
 
-// gradientHash tells of each step between neighbouring cells whether it clearly rises or falls:
+// gradientHash tells of each step between neighboring cells whether it clearly rises or falls:
 // first the steps across, row by row, then the steps down. Cells are half as wide in the middle
 // of the picture, where the object is, and twice as wide at its edge.
 type gradientHash struct {

@@ -18,7 +18,7 @@ import (
 )
 
 // blockDistance is how far apart two numbers of a TrashNet class are at least for the photos to
-// count as different objects: neighbours often show one object from several sides.
+// count as different objects: neighbors often show one object from several sides.
 const blockDistance = 25
 
 type samplePhoto struct {
@@ -29,8 +29,8 @@ type samplePhoto struct {
 
 func (p samplePhoto) String() string { return fmt.Sprint(p.class, p.number) }
 
-// neighbours tells whether the photos may show one object by their numbers.
-func (p samplePhoto) neighbours(q samplePhoto) bool {
+// neighbors tells whether the photos may show one object by their numbers.
+func (p samplePhoto) neighbors(q samplePhoto) bool {
 	d := p.number - q.number
 	return p.class == q.class && max(d, -d) <= blockDistance
 }
@@ -74,7 +74,7 @@ func samplePhotos(t *testing.T) (list []samplePhoto, fromDisk bool) {
 }
 
 func openJPEG(path string) (image.Image, error) {
-	f, err := os.Open(path) //nolint:gosec // a test's own path
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +82,9 @@ func openJPEG(path string) (image.Image, error) {
 	return img, cmp.Or(err, f.Close())
 }
 
-// drawn is a picture of coloured boxes with soft noise, another one for each seed.
+// drawn is a picture of colored boxes with soft noise, another one for each seed.
 func drawn(seed uint64) image.Image {
-	r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // repeatable on purpose
+	r := rand.New(rand.NewPCG(seed, 7))
 	img := image.NewRGBA(image.Rect(0, 0, 288, 216))
 	draw.Draw(img, img.Bounds(), image.NewUniform(color.Gray{Y: 225}), image.Point{}, draw.Src)
 	for range 14 {

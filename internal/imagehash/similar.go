@@ -7,13 +7,13 @@ import "math"
 type Thresholds struct {
 	DCT      int     // differing bits of 256
 	Gradient float64 // percentage of clear steps that only one picture has
-	Colour   float64 // mean difference of a chroma value, 0 to 255
+	Color    float64 // mean difference of a chroma value, 0 to 255
 	Tone     float64 // largest difference of a tone, in percent of the mean luma
 }
 
 // DefaultThresholds are the shipped ones; docs/perceptual-cache.md shows how they were measured.
 func DefaultThresholds() Thresholds {
-	return Thresholds{DCT: 48, Gradient: 36, Colour: 6, Tone: 15}
+	return Thresholds{DCT: 48, Gradient: 36, Color: 6, Tone: 15}
 }
 
 // Similar tells whether f and g are of the same photograph, re-encoded, resized, slightly
@@ -53,7 +53,7 @@ func (q *Query) Distance(g *Fingerprint) float64 {
 	}
 	for i := range q.turns {
 		f := &q.turns[i]
-		least := max(tone, ratio(f.colour.distance(&g.colour), q.limits.Colour))
+		least := max(tone, ratio(f.color.distance(&g.color), q.limits.Color))
 		if least < min(best, 2) {
 			best = min(best, max(least, f.closest(g, q.limits)))
 		}

@@ -20,15 +20,16 @@ type wireView struct {
 }
 
 type wire struct {
-	Views  [viewCount]wireView
-	Colour colours
-	Tone   tones
+	Views [viewCount]wireView
+	Color colors
+	Tone  tones
 }
 
 // MarshalText writes f in about 2.7 kB of text: a version, then base64.
 func (f Fingerprint) MarshalText() ([]byte, error) {
-	w := wire{Colour: f.colour, Tone: f.tone}
-	for i, v := range f.views {
+	w := wire{Color: f.color, Tone: f.tone}
+	for i := range f.views {
+		v := &f.views[i]
 		w.Views[i] = wireView{DCT: v.dct, Rise: v.gradient.rise, Fall: v.gradient.fall}
 	}
 	var raw bytes.Buffer
@@ -55,8 +56,9 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	if _, err := binary.Decode(raw, binary.BigEndian, &w); err != nil {
 		return fmt.Errorf("reading fingerprint: %w", err)
 	}
-	*f = Fingerprint{colour: w.Colour, tone: w.Tone}
-	for i, v := range w.Views {
+	*f = Fingerprint{color: w.Color, tone: w.Tone}
+	for i := range w.Views {
+		v := &w.Views[i]
 		f.views[i] = view{dct: v.DCT, gradient: gradientHash{rise: v.Rise, fall: v.Fall}}
 	}
 	return nil

@@ -105,7 +105,7 @@ func crop(img image.Image, edges [4]float64) image.Image {
 	return dst
 }
 
-// turn rotates about the centre; the corners are white or cropped away, as editors do.
+// turn rotates about the center; the corners are white or cropped away, as editors do.
 func turn(img image.Image, degrees float64, cropped bool) image.Image {
 	b := img.Bounds()
 	w, h := float64(b.Dx()), float64(b.Dy())

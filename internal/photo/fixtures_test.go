@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// corners is a picture with another colour in each corner, so that every turn and mirror shows.
+// corners is a picture with another color in each corner, so that every turn and mirror shows.
 func corners(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	fill := func(r image.Rectangle, c color.RGBA) {
@@ -88,11 +88,11 @@ func withEXIF(data []byte, orientation uint16) []byte {
 }
 
 // forgedPNG is a PNG of a header and nothing to decode: its size is a mere claim.
-func forgedPNG(w, h uint32, depth, colourType byte) []byte {
+func forgedPNG(w, h uint32, depth, colorType byte) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	header := binary.BigEndian.AppendUint32(nil, w)
 	header = binary.BigEndian.AppendUint32(header, h)
-	out = chunk(out, "IHDR", append(header, depth, colourType, 0, 0, 0))
+	out = chunk(out, "IHDR", append(header, depth, colorType, 0, 0, 0))
 	out = chunk(out, "IDAT", []byte{0x78, 0x9c})
 	return chunk(out, "IEND", nil)
 }
@@ -128,7 +128,7 @@ func losslessWebP(w, h int, even, odd uint8) []byte {
 	put(uint32(w-1), 14)
 	put(uint32(h-1), 14)
 	put(0, 4) // no alpha, version 0
-	put(0, 3) // no transform, no colour cache, no meta prefix codes
+	put(0, 3) // no transform, no color cache, no meta prefix codes
 	put(1, 1) // green: a simple code of two 8-bit symbols
 	put(1, 1)
 	put(1, 1)

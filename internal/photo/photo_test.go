@@ -88,7 +88,7 @@ func TestNormalizeNamesOtherTypes(t *testing.T) {
 }
 
 // A forged header must be refused before memory is taken for its pixels.
-func TestNormalizeRefusesBeforeDecoding(t *testing.T) {
+func TestNormalizeRefusesBeforeDecoding(t *testing.T) { //nolint:paralleltest // counts memory
 	data := forgedPNG(20000, 20000, 8, 6)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-const colourSide = 4
+const colorSide = 4
 
-// colours are the mean chroma, Cb and Cr around 0, of 4 by 4 parts of the picture. Luma is left
+// colors are the mean chroma, Cb and Cr around 0, of 4 by 4 parts of the picture. Luma is left
 // out: it changes with exposure.
-type colours [colourSide * colourSide][2]int8
+type colors [colorSide * colorSide][2]int8
 
-func coloursOf(p plane) colours {
-	var sums [colourSide * colourSide][3]float64
+func colorsOf(p plane) colors {
+	var sums [colorSide * colorSide][3]float64
 	for y := range p.height {
 		for x := range p.width {
 			i := y*p.width + x
-			cell := &sums[y*colourSide/p.height*colourSide+x*colourSide/p.width]
+			cell := &sums[y*colorSide/p.height*colorSide+x*colorSide/p.width]
 			cell[0] += 0.564 * (float64(p.rgb[3*i+2]) - p.luma[i])
 			cell[1] += 0.713 * (float64(p.rgb[3*i]) - p.luma[i])
 			cell[2]++
 		}
 	}
-	var c colours
+	var c colors
 	for i, sum := range sums {
 		if sum[2] > 0 {
 			c[i] = [2]int8{chroma(sum[0] / sum[2]), chroma(sum[1] / sum[2])}
@@ -36,7 +36,7 @@ func chroma(v float64) int8 {
 }
 
 // distance is the mean difference of a chroma value.
-func (c *colours) distance(d *colours) float64 {
+func (c *colors) distance(d *colors) float64 {
 	var sum int
 	for i := range c {
 		for k := range c[i] {
@@ -44,14 +44,14 @@ func (c *colours) distance(d *colours) float64 {
 			sum += max(diff, -diff)
 		}
 	}
-	return float64(sum) / (2 * colourSide * colourSide)
+	return float64(sum) / (2 * colorSide * colorSide)
 }
 
-func (c *colours) quarter() colours {
-	var d colours
-	for y := range colourSide {
-		for x := range colourSide {
-			d[y*colourSide+x] = c[(colourSide-1-x)*colourSide+y]
+func (c *colors) quarter() colors {
+	var d colors
+	for y := range colorSide {
+		for x := range colorSide {
+			d[y*colorSide+x] = c[(colorSide-1-x)*colorSide+y]
 		}
 	}
 	return d
