@@ -1,0 +1,56 @@
+package users
+
+import (
+	"context"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/token"
+)
+
+// Service is what the API can do with profiles and histories.
+type Service struct {
+	store *Store
+	waste *wasteClient
+	now   func() time.Time
+}
+
+// Me returns the user's profile, which it makes when there is none.
+func (s *Service) Me(ctx context.Context, p token.Principal) (Profile, error) {
+	profile, err := s.store.Get(ctx, p.UserID)
+	if err == nil || !isMissing(err) {
+		return profile, err
+	}
+	if err := s.store.Add(ctx, s.newProfile(p)); err != nil {
+		return Profile{}, err
+	}
+	return s.store.Get(ctx, p.UserID)
+}
+
+func (s *Service) newProfile(p token.Principal) Profile {
+	now := s.now().UTC()
+	return Profile{
+		ID: p.UserID, DisplayName: firstName(p.Name), Locale: defaultLocale,
+		CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// UpdateMe changes what the patch names and returns the whole profile.
+func (s *Service) UpdateMe(
+	ctx context.Context, p token.Principal, patch ProfilePatch,
+) (Profile, error) {
+	if err := patch.validate(); err != nil {
+		return Profile{}, err
+	}
+	if err := s.store.Add(ctx, s.newProfile(p)); err != nil {
+		return Profile{}, err
+	}
+	return s.store.Update(ctx, p.UserID, patch, s.now().UTC())
+}
+
+// History returns one page of what the user had analysed, newest first.
+func (s *Service) History(ctx context.Context, r HistoryRequest) (HistoryPage, error) {
+	if err := r.validate(); err != nil {
+		return HistoryPage{}, err
+	}
+	return s.waste.history(ctx, r)
+}
