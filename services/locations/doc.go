@@ -1,0 +1,2 @@
+// Package locations finds collection points for waste.
+package locations
