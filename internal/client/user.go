@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,9 +26,31 @@ func (c *Client) Me(ctx context.Context) (User, error) {
 	return u, err
 }
 
-// History returns one page of what the user asked before, as the server words it.
-func (c *Client) History(ctx context.Context, r ListRequest) (json.RawMessage, error) {
-	var page json.RawMessage
+// HistoryPage is one page of answers; NextPageToken is empty on the last one.
+type HistoryPage struct {
+	Items         []HistoryItem `json:"items"`
+	NextPageToken string        `json:"next_page_token"`
+}
+
+// HistoryItem is one answer. Analysis and Photo are routes.
+type HistoryItem struct {
+	ID         string           `json:"id"`
+	CreatedAt  time.Time        `json:"created_at"`
+	FinishedAt *time.Time       `json:"finished_at"`
+	Class      wasteclass.Class `json:"class"`
+	ItemID     string           `json:"item_id"`
+	ItemName   string           `json:"item_name"`
+	Label      string           `json:"label"`
+	Confidence float64          `json:"confidence"`
+	Summary    string           `json:"summary"`
+	Cached     bool             `json:"cached"`
+	Photo      string           `json:"photo"`
+	Analysis   string           `json:"analysis"`
+}
+
+// History lists the user's answers, newest first; r.Status has no meaning here.
+func (c *Client) History(ctx context.Context, r ListRequest) (HistoryPage, error) {
+	var page HistoryPage
 	err := c.doJSON(ctx, call{
 		method: http.MethodGet, path: "/users/me/history", query: r.query(), repeatable: true,
 	}, &page)

@@ -153,12 +153,25 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) {
 		s.show(w, http.StatusOK, a)
 		return
 	}
-	if len(a.states) > 0 && (!a.hang || a.job.Progress < 40) {
-		a.job, a.states = a.states[0], a.states[1:]
-	}
+	a.advance()
 	w.Header().Set("ETag", etag(a.job))
 	w.Header().Set("Poll-After-Ms", s.PollAfterMs)
 	w.WriteHeader(http.StatusNotModified)
+}
+
+// Advance moves a job on by one state, as a worker would.
+func (s *Server) Advance(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.jobs[id]; a != nil {
+		a.advance()
+	}
+}
+
+func (a *analysis) advance() {
+	if len(a.states) > 0 && (!a.hang || a.job.Progress < 40) {
+		a.job, a.states = a.states[0], a.states[1:]
+	}
 }
 
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
