@@ -15,7 +15,7 @@ func curlSession(info dev.Info) string {
 		"{{url}}", info.URL,
 		"{{verifier}}", verifier,
 		"{{challenge}}", oauth2.S256ChallengeFromVerifier(verifier),
-		"{{redirect}}", "http://127.0.0.1/callback",
+		"{{redirect}}", dev.LoopbackRedirect,
 	).Replace(curlScript)
 }
 

@@ -87,10 +87,10 @@ func awaitDetached(
 		case <-time.After(detachPoll):
 		}
 		info, err := dev.Find(data)
+		_, _ = io.Copy(con.err, out) // what was printed before it was ready is in there by now
 		if err == nil && info.PID == pid {
 			return info, nil
 		}
-		_, _ = io.Copy(con.err, out)
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *stack) migrate(ctx context.Context) (string, error) {
 
 func (s *stack) startRedis(ctx context.Context) (string, error) {
 	srv, err := redisserver.Start(ctx, redisserver.Config{
-		Dir: s.cfg.Data.path("redis"), Port: s.ports.Redis, AllowStandIn: true,
+		Dir: s.cfg.Data.path("redis"), Port: s.ports.Redis, Password: s.secrets.Redis, AllowStandIn: true,
 		Logger: s.logger.With("part", "redis"),
 	})
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *stack) startOpenID(ctx context.Context) (string, error) {
 			{Sub: "other", Name: "Other User", Email: "other@example.com"},
 		},
 		Clients: []idp.Client{{
-			ID: openIDClient, Secret: s.secrets.OpenID, RedirectURIs: []string{loopbackRedirect},
+			ID: openIDClient, Secret: s.secrets.OpenID, RedirectURIs: []string{LoopbackRedirect},
 		}},
 	})
 	if err != nil {

@@ -35,6 +35,8 @@ type Config struct {
 	Gateway, GatewayEnv []string
 	// Pools are the services' processes.
 	Pools []Pool
+	// Detached is only told to others.
+	Detached bool
 	// Show takes what people should see at once, as lines: warnings and errors.
 	Show io.Writer
 	// OnEvent is told of each part that started or stopped.

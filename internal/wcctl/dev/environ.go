@@ -14,9 +14,10 @@ import (
 const (
 	bucket       = "wastecoach-photos"
 	openIDClient = "wastecoach-dev"
-	// loopbackRedirect matches with any port (RFC 8252, 7.3).
-	loopbackRedirect = "http://127.0.0.1/callback"
 )
+
+// LoopbackRedirect is where logins of the development provider end, with any port (RFC 8252, 7.3).
+const LoopbackRedirect = "http://127.0.0.1/login"
 
 // addresses are where the parts that the services stand on are.
 type addresses struct {
@@ -32,7 +33,7 @@ type addresses struct {
 func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 	providers, err := json.Marshal([]map[string]any{{
 		"id": "dev", "name": "Development", "issuer": a.OpenID, "client_id": openIDClient,
-		"client_secret": s.OpenID, "redirect_uris": []string{loopbackRedirect}, "interactive": false,
+		"client_secret": s.OpenID, "redirect_uris": []string{LoopbackRedirect}, "interactive": false,
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the login provider: %w", err)
@@ -46,7 +47,7 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 			"WORKER_SHUTDOWN_TIMEOUT": cfg.Grace.String(),
 		},
 		"recycling": {"QUEUE_SHUTDOWN_TIMEOUT": cfg.Grace.String()},
-		"users":     {"AUTH_URL": a.Inside, "WASTE_URL": a.Inside},
+		"users":     {"WASTE_URL": a.Inside},
 		"locations": {},
 	}
 	maps.Copy(own["waste"], model("VISION_", cfg.Vision, cfg.ModelLatency))
@@ -57,6 +58,7 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 		maps.Copy(vars, map[string]string{
 			"POSTGRES_DSN":       a.Postgres(service),
 			"REDIS_ADDR":         a.Redis,
+			"REDIS_PASSWORD":     s.Redis,
 			"JWKS_URL":           a.Inside + "/api/v1/auth/.well-known/jwks.json",
 			"HTTP_DRAIN_TIMEOUT": cfg.Grace.String(),
 		})
@@ -97,7 +99,7 @@ func lines(prefix string, vars map[string]string, environ []string) []string {
 	return all
 }
 
-// withAddr is the environment of one process.
-func withAddr(environ []string, service, addr string) []string {
+// WithAddr is the environment of one process of a service.
+func WithAddr(environ []string, service, addr string) []string {
 	return append(slices.Clip(environ), strings.ToUpper(service)+"_HTTP_ADDR="+addr)
 }

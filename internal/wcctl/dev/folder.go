@@ -33,6 +33,9 @@ func (f Folder) path(parts ...string) string {
 // LogPath is the log of all services as JSON lines.
 func (f Folder) LogPath() string { return f.path("log", "wastecoach.log") }
 
+// DetachedPath takes what a stack in the background prints.
+func (f Folder) DetachedPath() string { return f.path("log", "detached.out") }
+
 // Make creates the folder with its marker, or finds one that has it.
 func (f Folder) Make() error {
 	entries, err := os.ReadDir(string(f))

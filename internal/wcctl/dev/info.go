@@ -18,7 +18,9 @@ type Info struct {
 	URL    string `json:"url"`
 	S3     string `json:"s3"`
 	OpenID string `json:"openid"`
-	Redis  string `json:"redis"`
+	// Redis is host:port.
+	Redis         string `json:"redis"`
+	RedisPassword string `json:"redis_password"`
 	// Postgres and Migrator are DSNs of the superuser and of the role that migrates.
 	Postgres string `json:"postgres"`
 	Migrator string `json:"migrator"`
@@ -27,7 +29,12 @@ type Info struct {
 	// Children are the process ids of the programs that were started.
 	Children map[string]int `json:"children"`
 	Replicas []ReplicaInfo  `json:"replicas"`
+	// Detached tells that no terminal can stop it.
+	Detached bool `json:"detached"`
 }
+
+// SecretsPath is the file with all passwords.
+func (i Info) SecretsPath() string { return i.Data.secretsPath() }
 
 // ReplicaInfo is one process of a service.
 type ReplicaInfo struct {
@@ -63,7 +70,8 @@ func Find(data Folder) (Info, error) {
 func publish(info Info) error {
 	state := devstate.State{
 		PID: info.PID, URL: info.URL, Replicas: map[string][]string{}, RedisAddr: info.Redis,
-		MetricsURLs: map[string]string{},
+		RedisPassword: info.RedisPassword,
+		MetricsURLs:   map[string]string{},
 	}
 	for _, r := range info.Replicas {
 		state.MetricsURLs[r.Name] = r.URL + "/metrics"

@@ -83,12 +83,17 @@ func (l *Log) Close() error {
 	return l.file.Close()
 }
 
+// isLoud leaves out what our own questions for readiness make services say while they start.
 func isLoud(line []byte) bool {
+	return !bytes.Contains(line, []byte(`"route":"/readyz"`)) && isWarning(line)
+}
+
+func isWarning(line []byte) bool {
 	return bytes.Contains(line, []byte(`"level":"WARN"`)) ||
 		bytes.Contains(line, []byte(`"level":"ERROR"`))
 }
 
-// Brief shortens a JSON line for people: time, level, part, message and error.
+// Brief shortens a JSON line for people.
 func Brief(line []byte) string {
 	var r struct {
 		Time    time.Time `json:"time"`
@@ -99,6 +104,10 @@ func Brief(line []byte) string {
 		Error   string    `json:"error"`
 		Text    string    `json:"text"`
 		JobID   string    `json:"job_id"`
+		Method  string    `json:"method"`
+		Route   string    `json:"route"`
+		Status  int       `json:"status"`
+		Nanos   int64     `json:"duration"`
 	}
 	if json.Unmarshal(line, &r) != nil {
 		return string(bytes.TrimSpace(line))
@@ -107,6 +116,12 @@ func Brief(line []byte) string {
 		r.Part = r.Service
 	}
 	text := fmt.Sprintf("%s %-5s %s: %s", r.Time.Local().Format(time.TimeOnly), r.Level, r.Part, r.Msg)
+	if r.Status != 0 {
+		text += fmt.Sprintf(" %s %s %d", r.Method, r.Route, r.Status)
+	}
+	if r.Nanos != 0 {
+		text += " in " + time.Duration(r.Nanos).Round(time.Microsecond).String()
+	}
 	for _, attr := range []struct{ name, value string }{
 		{"job", r.JobID}, {"text", r.Text}, {"error", r.Error},
 	} {

@@ -5,20 +5,33 @@ import (
 	"log/slog"
 
 	"github.com/wastecoach/wastecoach/services/auth"
+	"github.com/wastecoach/wastecoach/services/locations"
 	"github.com/wastecoach/wastecoach/services/recycling"
+	"github.com/wastecoach/wastecoach/services/users"
+	"github.com/wastecoach/wastecoach/services/waste"
 )
 
 // Pools lists what runs, in the order of start, with the owner's counts.
 func Pools() []Pool {
 	return []Pool{
 		{Name: "auth", Service: "auth", Count: 2, Run: configured(auth.LoadConfig, auth.Serve)},
+		{Name: "users", Service: "users", Count: 1, Run: configured(users.LoadConfig, users.Serve)},
+		{
+			Name: "locations", Service: "locations", Count: 1,
+			Run: configured(locations.LoadConfig, locations.Serve),
+		},
 		{
 			Name: "recycling", Service: "recycling", Count: 2,
 			Run: configured(recycling.LoadConfig, recycling.Serve),
 		},
+		{Name: "waste", Service: "waste", Count: 3, Run: configured(waste.LoadConfig, waste.Serve)},
 		{
 			Name: "recycling-worker", Service: "recycling", Worker: true, Count: 2,
 			Run: configured(recycling.LoadConfig, recycling.Work),
+		},
+		{
+			Name: "waste-worker", Service: "waste", Worker: true, Count: 5,
+			Run: configured(waste.LoadConfig, waste.Work),
 		},
 	}
 }

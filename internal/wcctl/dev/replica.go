@@ -90,7 +90,7 @@ func (r *replica) run(ctx context.Context) (err error) {
 		return err
 	}
 	r.port.Store(int32(port)) //nolint:gosec // a port
-	err = r.pool.Run(ctx, withAddr(r.environ, r.pool.Service, r.addr()), r.logger)
+	err = r.pool.Run(ctx, WithAddr(r.environ, r.pool.Service, r.addr()), r.logger)
 	if err == nil && ctx.Err() == nil {
 		err = errors.New("it returned")
 	}

@@ -19,25 +19,28 @@ const secretBytes = 24
 type secrets struct {
 	Superuser   string            `json:"postgres_superuser"`
 	Roles       map[string]string `json:"postgres_roles"`
+	Redis       string            `json:"redis"`
 	S3AccessKey string            `json:"s3_access_key"`
 	S3SecretKey string            `json:"s3_secret_key"`
 	MasterKey   string            `json:"master_key"`
 	OpenID      string            `json:"openid_client_secret"`
 }
 
+func (f Folder) secretsPath() string { return f.path("secrets.json") }
+
 func (f Folder) secrets() (secrets, error) {
 	var s secrets
-	if err := readJSON(f.path("secrets.json"), &s); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if err := readJSON(f.secretsPath(), &s); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return s, err
 	}
 	s = secrets{
-		Superuser: newSecret(), S3AccessKey: "dev" + newSecret()[:16], S3SecretKey: newSecret(),
+		Superuser: newSecret(), Redis: newSecret(), S3AccessKey: "dev" + newSecret()[:16], S3SecretKey: newSecret(),
 		MasterKey: newMasterKey(), OpenID: newSecret(), Roles: map[string]string{},
 	}
 	for _, role := range append(migrate.Schemas(), migrate.Migrator) {
 		s.Roles[role] = newSecret()
 	}
-	return s, writeJSON(f.path("secrets.json"), s)
+	return s, writeJSON(f.secretsPath(), s)
 }
 
 // newSecret is hexadecimal: it needs quoting neither in a URL nor in a shell.

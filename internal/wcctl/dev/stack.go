@@ -231,8 +231,9 @@ func (s *stack) info() Info {
 	info := Info{
 		PID: os.Getpid(), Since: s.lock.owner.Since, Data: s.cfg.Data,
 		URL: s.at.Proxy, S3: s.at.S3, OpenID: s.at.OpenID, Redis: s.at.Redis,
-		Postgres: s.at.Postgres("postgres"), Migrator: s.at.Postgres("migrator"),
-		Environ: s.environ, Children: map[string]int{},
+		RedisPassword: s.secrets.Redis,
+		Postgres:      s.at.Postgres("postgres"), Migrator: s.at.Postgres("migrator"),
+		Environ: s.environ, Children: map[string]int{}, Detached: s.cfg.Detached,
 	}
 	for _, c := range []*child{s.postgres, s.redis, s.s3} {
 		info.Children[c.name] = c.srv.PID()

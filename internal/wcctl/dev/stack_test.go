@@ -142,7 +142,7 @@ func testRevival(t *testing.T, info Info) {
 			t.Fatal(err)
 		}
 	}
-	client := redis.NewClient(&redis.Options{Addr: info.Redis, MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword, MaxRetries: -1})
 	defer client.Close() //nolint:errcheck // nothing is pending
 	eventually(t, "redis answers", func() bool { return client.Ping(t.Context()).Err() == nil })
 	eventually(t, "postgresql answers", func() bool {
@@ -169,7 +169,7 @@ func remember(t *testing.T, info Info) {
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE waste.kept AS SELECT 1 AS one"); err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClient(&redis.Options{Addr: info.Redis})
+	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword})
 	defer client.Close() //nolint:errcheck // nothing is pending
 	if err := client.Set(t.Context(), "kept", "1", 0).Err(); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func recall(t *testing.T, info Info) {
 	if err := conn.QueryRow(t.Context(), "SELECT one FROM waste.kept").Scan(&one); err != nil {
 		t.Error(err)
 	}
-	client := redis.NewClient(&redis.Options{Addr: info.Redis})
+	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword})
 	defer client.Close() //nolint:errcheck // nothing is pending
 	if got := client.Get(t.Context(), "kept").Val(); got != "1" {
 		t.Errorf("redis kept %q", got)
@@ -294,7 +294,7 @@ func TestLogRotatesAndIsFollowed(t *testing.T) {
 	}
 	write(`{"level":"INFO","msg":"first"}`)
 	go func() {
-		_ = Tail(ctx, data.LogPath(), 10, true, func(line []byte) { lines <- string(line) })
+		_ = Tail(ctx, data.LogPath(), TailOptions{Last: 10, Follow: true}, func(line []byte) { lines <- string(line) })
 	}()
 	expect := func(want string) {
 		select {

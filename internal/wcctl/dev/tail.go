@@ -12,23 +12,40 @@ import (
 
 const tailPoll = 200 * time.Millisecond
 
+// TailOptions choose the lines of a Tail.
+type TailOptions struct {
+	// Last is how many lines from before; Follow goes on with those to come.
+	Last   int
+	Follow bool
+	// Keep chooses lines; nil keeps all.
+	Keep func(line []byte) bool
+}
+
 // Tail hands the last lines of a file to emit and, when it follows, those to come until ctx ends.
 // A file that was set aside is followed by its successor.
-func Tail(ctx context.Context, path string, last int, follow bool, emit func(line []byte)) error {
+func Tail(ctx context.Context, path string, opts TailOptions, emit func(line []byte)) error {
+	if opts.Keep != nil {
+		all := emit
+		emit = func(line []byte) {
+			if opts.Keep(line) {
+				all(line)
+			}
+		}
+	}
 	file, err := os.Open(path) //nolint:gosec // a log of ours
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}
 	defer func() { _ = file.Close() }()
 	reader := bufio.NewReader(file)
-	kept, rest, err := readLast(reader, last)
+	kept, rest, err := readLast(reader, opts)
 	if err != nil {
 		return err
 	}
 	for _, line := range kept {
 		emit(line)
 	}
-	for follow && sleep(ctx, tailPoll) {
+	for opts.Follow && sleep(ctx, tailPoll) {
 		if rest, err = drain(reader, rest, emit); err != nil {
 			return err
 		}
@@ -46,14 +63,15 @@ func Tail(ctx context.Context, path string, last int, follow bool, emit func(lin
 	return nil
 }
 
-func readLast(reader *bufio.Reader, last int) (kept [][]byte, rest []byte, err error) {
+func readLast(reader *bufio.Reader, opts TailOptions) (kept [][]byte, rest []byte, err error) {
 	rest, err = drain(reader, nil, func(line []byte) {
-		if len(kept) == last && last > 0 {
+		if opts.Last <= 0 || opts.Keep != nil && !opts.Keep(line) {
+			return
+		}
+		if len(kept) == opts.Last {
 			kept = kept[1:]
 		}
-		if last > 0 {
-			kept = append(kept, append([]byte(nil), line...))
-		}
+		kept = append(kept, line)
 	})
 	return kept, rest, err
 }
