@@ -49,7 +49,8 @@ func TestProviderFaults(t *testing.T) {
 	t.Parallel()
 	entry := func(replace ...string) string {
 		return "[" + strings.NewReplacer(replace...).Replace(
-			`{"id": "a", "name": "A", "issuer": "https://a.example", "client_id": "c", "redirect_uris": ["x:/y"]}`) + "]"
+			`{"id": "a", "name": "A", "issuer": "https://a.example", "client_id": "c",`+
+				` "redirect_uris": ["x:/y"]}`) + "]"
 	}
 	good := entry()
 	if _, err := parseProviders(good); err != nil {
@@ -116,7 +117,7 @@ func TestAllowsRedirect(t *testing.T) {
 func TestCleanName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		" 김민지\x00\n ": "김민지", "a\xffb": "ab", strings.Repeat("가", 200): strings.Repeat("가", 100),
+		"\t김민지\x00\n": "김민지", "a\xffb": "ab", strings.Repeat("가", 200): strings.Repeat("가", 100),
 	} {
 		if got := cleanName(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)

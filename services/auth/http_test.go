@@ -102,7 +102,7 @@ func closedAddr(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // only its address is wanted
+	defer listener.Close()
 	return listener.Addr().String()
 }
 

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto"
-	"crypto/cipher"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -49,7 +48,7 @@ type keySet struct {
 // makes one.
 type keyring struct {
 	store  *keyStore
-	seal   cipher.AEAD
+	seal   seal
 	logger *slog.Logger
 	now    func() time.Time
 
@@ -109,13 +108,13 @@ func (k *keyring) makeFirst(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("making a signing key: %w", err)
 	}
 	web := jose.JSONWebKey{Key: public}
-	print, err := web.Thumbprint(crypto.SHA256)
+	name, err := web.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return fmt.Errorf("naming a signing key: %w", err)
 	}
-	id := base64.RawURLEncoding.EncodeToString(print)
+	id := base64.RawURLEncoding.EncodeToString(name)
 	return k.store.AddFirst(ctx, signingKey{
-		ID: id, Public: public, Sealed: k.seal.Seal(nil, nil, private.Seed(), []byte(id)),
+		ID: id, Public: public, Sealed: k.seal.close(private.Seed(), []byte(id)),
 		CreatedAt: now, SignsFrom: now,
 	})
 }
@@ -126,7 +125,7 @@ func (k *keyring) open(keys []signingKey, now time.Time) (*keySet, error) {
 		return nil, errors.New("no signing key is published")
 	}
 	signing := signingOf(keys, now)
-	seed, err := k.seal.Open(nil, nil, signing.Sealed, []byte(signing.ID))
+	seed, err := k.seal.open(signing.Sealed, []byte(signing.ID))
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("opening signing key %s: %w", signing.ID, errMasterKey)
 	}
@@ -160,7 +159,7 @@ func signingOf(keys []signingKey, now time.Time) signingKey {
 
 // VerifySignature implements oidc.KeySet for our own routes.
 func (k *keyring) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	parsed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.EdDSA})
+	parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		return nil, fmt.Errorf("parsing a token: %w", err)
 	}

@@ -96,7 +96,7 @@ func TestNewKeyInvalidatesNobody(t *testing.T) {
 	_, err = db.Pool("auth").Exec(t.Context(), `
 		INSERT INTO signing_keys (kid, algorithm, public_key, sealed_key, created_at, signs_from)
 		VALUES ('new', 'EdDSA', $1, $2, $3, $4)`,
-		[]byte(private.Public().(ed25519.PublicKey)), keys.seal.Seal(nil, nil, private.Seed(), []byte("new")),
+		[]byte(private.Public().(ed25519.PublicKey)), keys.seal.close(private.Seed(), []byte("new")),
 		c.now(), c.now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	}
 	defer pool.Close()
 	client := cfg.Redis.Open(redisdb.Sessions)
-	defer client.Close() //nolint:errcheck // nothing is under way any more
+	defer client.Close()
 	server, keys, err := newServer(parts{
 		cfg: cfg, pool: pool, redis: client, registry: telemetry.NewRegistry(), logger: logger, now: time.Now,
 	})

@@ -161,7 +161,7 @@ func (s *Service) Refresh(ctx context.Context, used string) (Tokens, error) {
 		return Tokens{}, err
 	}
 	successor := newRefreshToken(id, s.secrets.refreshMAC)
-	sealed := s.secrets.successors.Seal(nil, nil, []byte(successor), []byte(used))
+	sealed := s.secrets.successors.close([]byte(successor), []byte(used))
 	result, earlier, err := s.sessions.Rotate(ctx, id, used, successor, sealed)
 	if err != nil {
 		return Tokens{}, err
@@ -170,7 +170,7 @@ func (s *Service) Refresh(ctx context.Context, used string) (Tokens, error) {
 	switch result {
 	case rotated:
 	case replayed:
-		opened, err := s.secrets.successors.Open(nil, nil, earlier, []byte(used))
+		opened, err := s.secrets.successors.open(earlier, []byte(used))
 		if err != nil {
 			return Tokens{}, fmt.Errorf("opening a successor: %w", err)
 		}
@@ -178,8 +178,10 @@ func (s *Service) Refresh(ctx context.Context, used string) (Tokens, error) {
 	case revoked:
 		s.logger.WarnContext(ctx, "session revoked after a replay", "session_id", id)
 		return Tokens{}, ErrRefreshRefused
-	default:
+	case gone:
 		return Tokens{}, ErrRefreshRefused
+	default:
+		return Tokens{}, fmt.Errorf("rotating a refresh token: unknown outcome %q", result)
 	}
 	session, err := s.sessions.Get(ctx, id)
 	if errors.Is(err, ErrSessionNotFound) {

@@ -77,7 +77,9 @@ func (s *sessionStore) Get(ctx context.Context, id uuid.UUID) (Session, error) {
 
 // List returns a user's sessions, newest first, and drops from the index what has ended.
 func (s *sessionStore) List(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	members, err := s.redis.ZRevRange(ctx, indexKey(user), 0, -1).Result()
+	members, err := s.redis.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: indexKey(user), Start: 0, Stop: -1, Rev: true,
+	}).Result()
 	if err != nil {
 		return nil, outage("listing sessions", err)
 	}

@@ -17,7 +17,8 @@ func TestLoginRefreshReplayFamilyRevoked(t *testing.T) {
 	first := w.logIn(newLogin())
 	w.clock.advance(20 * time.Minute)
 	second := w.tokens(w.refresh(first.RefreshToken))
-	if second.RefreshToken == first.RefreshToken || second.SessionID != first.SessionID || second.UserID != first.UserID {
+	if second.RefreshToken == first.RefreshToken || second.SessionID != first.SessionID ||
+		second.UserID != first.UserID {
 		t.Errorf("first %+v, second %+v", first, second)
 	}
 	if p := w.principal(second.AccessToken); p.UserID != first.UserID || p.Name != "김민지" {

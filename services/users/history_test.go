@@ -69,6 +69,10 @@ func says(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
+func isSlow(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+func breaksOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
 // listed is a job as the waste service lists it.
 func listed(t *testing.T, change func(result map[string]any, j *job.Job)) (job.Job, string) {
 	t.Helper()
@@ -97,9 +101,7 @@ func listed(t *testing.T, change func(result map[string]any, j *job.Job)) (job.J
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result != nil {
-		j.Result = body
-	}
+	j.Result = body
 	page, err := json.Marshal(map[string]any{"jobs": []job.Job{j}, "next_page_token": "next"})
 	if err != nil {
 		t.Fatal(err)
@@ -205,10 +207,8 @@ func TestHistoryWhenWasteFails(t *testing.T) {
 		"lists other": {says(200, unfinished), 503, "history_unavailable", "2"},
 		"has odd":     {says(200, odd), 503, "history_unavailable", "2"},
 		"sends much":  {says(200, strings.Repeat(" ", maxAnswer+1)), 503, "history_unavailable", "2"},
-		"is slow": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-			503, "history_unavailable", "2"},
-		"breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			503, "history_unavailable", "2"},
+		"is slow":     {isSlow, 503, "history_unavailable", "2"},
+		"breaks off":  {breaksOff, 503, "history_unavailable", "2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.waste.answer(tt.handle)

@@ -47,7 +47,7 @@ func (s *Service) UpdateMe(
 	return s.store.Update(ctx, p.UserID, patch, s.now().UTC())
 }
 
-// History returns one page of what the user had analysed, newest first.
+// History returns one page of the answers that the user got, newest first.
 func (s *Service) History(ctx context.Context, r HistoryRequest) (HistoryPage, error) {
 	if err := r.validate(); err != nil {
 		return HistoryPage{}, err

@@ -139,7 +139,7 @@ func (w *world) send(method, target, bearer, body string) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read below
+	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.t.Fatal(err)

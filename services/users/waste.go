@@ -67,7 +67,7 @@ func (c *wasteClient) list(ctx context.Context, r HistoryRequest) (jobPage, erro
 	if err != nil {
 		return jobPage{}, ErrHistoryUnavailable.Because(err).After(wastePause)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	page, err := readPage(resp)
 	if err != nil {
 		return jobPage{}, fmt.Errorf("reading the waste service's answer: %w", err)
