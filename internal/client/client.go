@@ -86,7 +86,7 @@ func (c *Client) WithTokens(tokens TokenSource) *Client {
 }
 
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // net/http documents it
+	t := http.DefaultTransport.(*http.Transport).Clone() // as net/http documents
 	t.MaxIdleConnsPerHost = idlePerHost
 	t.ResponseHeaderTimeout = headerTimeout
 	return t

@@ -262,7 +262,8 @@ func TestFeedbackIsSentOnce(t *testing.T) {
 	server.Fault = times(1, "/feedback", func(w http.ResponseWriter, _ *http.Request) {
 		clienttest.Refuse(w, problem.New(problem.Unavailable, "overloaded", "Later."))
 	})
-	if err := b.client.SendFeedback(t.Context(), id, client.Feedback{Class: "metal"}); !client.IsCode(err, "overloaded") {
+	err = b.client.SendFeedback(t.Context(), id, client.Feedback{Class: "metal"})
+	if !client.IsCode(err, "overloaded") {
 		t.Errorf("a call that may not be repeated gave %v", err)
 	}
 	check(t, b.client.SendFeedback(t.Context(), id, client.Feedback{Class: "metal"}))

@@ -125,7 +125,7 @@ func newAnalysis(photo []byte, locale string, located bool) *analysis {
 	if bytes.Contains(photo, []byte(MarkFail)) {
 		done = at(job.Failed, 40, job.StageVision)
 		doc := problem.New(problem.Invalid, "vision_refused",
-			"The photo could not be recognised. Please take another one.").Document()
+			"The photo could not be recognized. Please take another one.").Document()
 		done.Error = &doc
 	}
 	a := &analysis{job: at(job.Queued, 0, job.StageQueue), locale: locale}

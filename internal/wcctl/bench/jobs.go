@@ -21,7 +21,7 @@ import (
 const (
 	photoWidth, photoHeight, block = 320, 240, 16
 	startsAtOnce                   = 8
-	lookEvery                      = time.Second
+	lookEvery                      = 250 * time.Millisecond
 	// refills bounds how many jobs one run starts, as a multiple of those kept running.
 	refills = 10
 )
@@ -31,7 +31,7 @@ type Jobs struct {
 	client *client.Client
 	mu     sync.Mutex
 	ids    []string
-	// Started counts all jobs of this run.
+	// started counts all jobs of this run.
 	started int
 }
 
@@ -84,12 +84,19 @@ func (j *Jobs) Keep(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for i, id := range j.IDs() {
-			if err := j.replace(ctx, i, id); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("keeping jobs running: %w", err)
-			}
+		if err := j.replaceAll(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("keeping jobs running: %w", err)
 		}
 	}
+}
+
+func (j *Jobs) replaceAll(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(startsAtOnce)
+	for i, id := range j.IDs() {
+		group.Go(func() error { return j.replace(ctx, i, id) })
+	}
+	return group.Wait()
 }
 
 func (j *Jobs) replace(ctx context.Context, i int, id string) error {

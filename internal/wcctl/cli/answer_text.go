@@ -157,9 +157,9 @@ func (a *answerText) paragraph(heading, text string) {
 
 func asIs(text ...string) string { return text[0] }
 
-func distance(metres int) string {
-	if metres < 1000 {
-		return fmt.Sprintf("%d m", metres)
+func distance(meters int) string {
+	if meters < 1000 {
+		return fmt.Sprintf("%d m", meters)
 	}
-	return fmt.Sprintf("%.1f km", float64(metres)/1000)
+	return fmt.Sprintf("%.1f km", float64(meters)/1000)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +73,7 @@ Without Redis there is no bare handler and no ratio.`, benchRounds),
 	flags.IntVar(&opts.redisFirstDB, "redis-first-db", 0, "number of the first of its databases")
 	flags.Float64Var(&opts.minRate, "min-rate", 0, "fail when fewer polls per second are answered")
 	flags.Float64Var(&opts.minRatio, "min-ratio", 0, "fail when the ratio to the bare handler is lower")
-	flags.DurationVar(&opts.maxP99, "max-p99", 0, "fail when the p99 of a round is longer")
+	flags.DurationVar(&opts.maxP99, "max-p99", 0, "fail when the p99 of the median round is longer")
 	opts.output.register(cmd)
 	opts.server.register(cmd)
 	return cmd
@@ -226,16 +225,4 @@ func (b *pollBench) rounds(
 	}
 	r.summarize()
 	return nil
-}
-
-func medianRate(rounds []pollRound) float64 {
-	rates := make([]float64, 0, len(rounds))
-	for _, round := range rounds {
-		rates = append(rates, round.Rate)
-	}
-	slices.Sort(rates)
-	if len(rates) == 0 {
-		return 0
-	}
-	return rates[len(rates)/2]
 }

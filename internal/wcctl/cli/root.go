@@ -14,6 +14,8 @@ const (
 	groupMeasure = "measure"
 )
 
+const holdsOthers = "holds-others"
+
 // newRoot returns wcctl with all its commands.
 func newRoot(con *console) *cobra.Command {
 	root := &cobra.Command{
@@ -30,6 +32,8 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 	root.PersistentFlags().BoolVar(&con.noColor, "no-color", false,
 		"print without colors, as NO_COLOR=1 does")
 	addCommands(root,
+		newDev(con),
+		newMigrate(con),
 		newAnalyze(con),
 		newLogin(con),
 		newLogout(con),
@@ -39,6 +43,9 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 	)
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
+	// A command that only holds others is runnable for its errors alone.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}",
+		`{{if and .Runnable (not (index .Annotations "`+holdsOthers+`"))}}`, 1))
 	finish(root, con)
 	return root
 }
@@ -60,8 +67,6 @@ func addCommands(root *cobra.Command, commands ...*cobra.Command) {
 // finish gives all commands below cmd what cobra leaves open: usage faults exit with exitUsage, and
 // a command that only holds others knows which words are none of them.
 func finish(cmd *cobra.Command, con *console) {
-	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(),
-		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	cmd.Flags().SortFlags = false
 	for _, child := range cmd.Commands() {
 		finish(child, con)
@@ -74,6 +79,7 @@ func finish(cmd *cobra.Command, con *console) {
 		}
 	case cmd.HasAvailableSubCommands():
 		cmd.RunE = onlyHoldsOthers
+		cmd.Annotations = map[string]string{holdsOthers: "yes"}
 	}
 }
 

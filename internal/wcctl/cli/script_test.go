@@ -45,7 +45,8 @@ func TestScripts(t *testing.T) {
 			e.Defer(server.Close)
 			e.Values["server"] = server
 			e.Vars = append(e.Vars, "SERVER="+server.URL, "WCCTL_SERVER="+server.URL,
-				"XDG_CONFIG_HOME="+e.WorkDir+"/config", "WCCTL_DEV_DIR="+e.WorkDir+"/dev", "LANG=en_US.UTF-8", "COLUMNS=200")
+				"XDG_CONFIG_HOME="+e.WorkDir+"/config", "WCCTL_DEV_DIR="+e.WorkDir+"/dev",
+				"LANG=en_US.UTF-8", "COLUMNS=200")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

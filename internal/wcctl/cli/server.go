@@ -55,8 +55,9 @@ func (s *server) connect(con *console) (*client.Client, error) {
 		BaseURL: address, UserAgent: "wcctl/" + buildVersion().Version,
 	})
 	if err != nil {
-		return nil, &Error{Cause: err, Hint: "export WCCTL_SERVER=" + fallbackServer,
-			ExitCode: exitUsage}
+		return nil, &Error{
+			Cause: err, Hint: "export WCCTL_SERVER=" + fallbackServer, ExitCode: exitUsage,
+		}
 	}
 	return c, nil
 }
