@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wastecoach/wastecoach/internal/modelprovider"
 	"github.com/wastecoach/wastecoach/internal/s3server"
 	"github.com/wastecoach/wastecoach/internal/wcctl/dev"
 	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
@@ -55,6 +59,11 @@ Variables such as WASTE_VISION_API_KEY and RECYCLING_LLM_BASE_URL reach the serv
 			if cmd.Flags().Changed("model-latency") {
 				opts.stack.ModelLatency = &opts.latency
 			}
+			for flag, name := range map[string]string{"vision": opts.stack.Vision, "llm": opts.stack.LLM} {
+				if err := knownModel(flag, name); err != nil {
+					return err
+				}
+			}
 			opts.stack.Data = devFolder(con, opts.data)
 			return runDev(cmd.Context(), con, opts)
 		},
@@ -90,6 +99,19 @@ func registerDev(cmd *cobra.Command, opts *devOptions) {
 	f.BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
 }
 
+// knownModel refuses typing errors before anything starts.
+func knownModel(flag, name string) error {
+	known := []string{"", modelprovider.Simulator, modelprovider.OpenAI}
+	if flag == "llm" {
+		known = append(known, modelprovider.None)
+	}
+	if slices.Contains(known, name) {
+		return nil
+	}
+	return usageErrorf("wcctl dev", "there is no model provider %q for --%s, but %s", name, flag,
+		strings.Join(known[1:], ", "))
+}
+
 func newDevGateway(con *console) *cobra.Command {
 	return &cobra.Command{
 		Use: gatewayCommand, Short: "Serve S3 for wcctl dev", Hidden: true, Args: cobra.NoArgs,
@@ -103,7 +125,19 @@ func devFolder(con *console, flag string) dev.Folder {
 	if flag == "" {
 		flag = devstate.Dir(con.getenv)
 	}
+	if absolute, err := filepath.Abs(flag); err == nil { // else there is no working directory
+		flag = absolute
+	}
 	return dev.Folder(flag)
+}
+
+// devCommand is a hint about the stack on a data folder.
+func devCommand(con *console, data dev.Folder, words string) string {
+	command := strings.TrimRight("wcctl dev "+words, " ")
+	if data != devFolder(con, "") {
+		command += " --data " + quote(string(data))
+	}
+	return command
 }
 
 func runDev(ctx context.Context, con *console, opts devOptions) error {
@@ -129,7 +163,7 @@ func runDev(ctx context.Context, con *console, opts devOptions) error {
 			showSummary(con, info, time.Since(began))
 		}
 	}
-	return devError(dev.Run(ctx, s), s.Data)
+	return devError(con, dev.Run(ctx, s), s.Data)
 }
 
 func confirmReset(con *console, opts devOptions) error {
@@ -137,36 +171,37 @@ func confirmReset(con *console, opts devOptions) error {
 		return nil
 	}
 	return confirm(con, fmt.Sprintf("Remove all data of wcctl dev in %s?", opts.stack.Data),
-		"wcctl dev --reset --yes")
+		devCommand(con, opts.stack.Data, "--reset --yes"))
 }
 
 // devError adds what to do now.
-func devError(err error, data dev.Folder) error {
+func devError(con *console, err error, data dev.Folder) error {
 	var (
 		taken   *dev.PortTakenError
 		running *dev.RunningError
 	)
 	e := &Error{Cause: err}
+	hint := func(words string) string { return devCommand(con, data, words) }
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &running):
-		e.Cause, e.Hint = running, "wcctl dev status\nwcctl dev stop"
+		e.Cause, e.Hint = running, hint("status")+"\n"+hint("stop")
 	case errors.As(err, &taken):
-		e.Cause, e.Hint = taken, fmt.Sprintf("wcctl dev %s %d\nwcctl dev %s 0", taken.Flag,
-			taken.Port+1000, taken.Flag)
+		e.Cause, e.Hint = taken, hint(fmt.Sprintf("%s %d", taken.Flag, taken.Port+1000))+"\n"+
+			hint(taken.Flag+" 0")
 	case errors.Is(err, dev.ErrForeignFolder):
 		e.Hint = "wcctl dev --data " + quote(string(data)+"/wastecoach-dev")
 	case errors.Is(err, dev.ErrDiskFull):
 		e.Hint = "df -h " + quote(string(data)) + "\nwcctl dev --data ELSEWHERE"
 	case errors.Is(err, dev.ErrNotRunning):
-		e.Hint = "wcctl dev"
+		e.Hint = hint("")
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = "wcctl dev --data ~/wastecoach-dev"
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
-		e.Hint = "wcctl dev logs"
+		e.Hint = hint("logs")
 	}
 	return e
 }

@@ -23,11 +23,16 @@ const (
 // runDetached starts this program again in a session of its own and waits until it is ready.
 func runDetached(ctx context.Context, con *console, opts devOptions) error {
 	data := opts.stack.Data
-	if err := data.Make(); err != nil {
-		return devError(err, data)
+	if owner, runs, err := dev.FindOwner(data); err != nil {
+		return err
+	} else if runs {
+		return devError(con, &dev.RunningError{Data: data, Owner: owner}, data)
 	}
-	path := data.DetachedPath()
-	out, err := os.Create(path) //nolint:gosec // in our data folder
+	if err := data.Make(); err != nil {
+		return devError(con, err, data)
+	}
+	out, err := os.OpenFile(data.DetachedPath(),
+		os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the output of the detached stack: %w", err)
 	}
@@ -79,9 +84,7 @@ func awaitDetached(
 		select {
 		case <-ended:
 			_, _ = io.Copy(con.err, out) // its own last words are the error
-			return dev.Info{}, &Error{
-				Cause: errors.New("the stack did not start"), Hint: "wcctl dev logs",
-			}
+			return dev.Info{}, errors.New("the stack did not start")
 		case <-ctx.Done():
 			return dev.Info{}, abandon(pid, ended)
 		case <-time.After(detachPoll):

@@ -30,7 +30,7 @@ process of it against the running stack. They hold passwords.`,
 func runDevEnv(con *console, data dev.Folder, service string) error {
 	info, err := dev.Find(data)
 	if err != nil {
-		return devError(err, data)
+		return devError(con, err, data)
 	}
 	environ, known := info.Environ[service]
 	if !known {

@@ -78,7 +78,7 @@ func runDevLogs(ctx context.Context, con *console, opts devLogsOptions) error {
 		}
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Error{Cause: fmt.Errorf("there is no log %s yet", path), Hint: "wcctl dev"}
+		return &Error{Cause: fmt.Errorf("there is no log %s yet", path), Hint: devCommand(con, opts.data, "")}
 	}
 	return err
 }

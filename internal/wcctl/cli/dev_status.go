@@ -42,7 +42,7 @@ func runDevStatus(ctx context.Context, con *console, data dev.Folder, format out
 		if format == outputJSON && errors.Is(err, dev.ErrNotRunning) {
 			err = errors.Join(err, writeJSON(con.out, devStatus{Data: string(data)}))
 		}
-		return devError(err, data)
+		return devError(con, err, data)
 	}
 	s := devStatus{
 		Running: true, PID: info.PID, Since: &info.Since, URL: info.URL, Data: string(data),

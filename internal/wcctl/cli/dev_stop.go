@@ -34,10 +34,10 @@ func runDevStop(
 ) error {
 	owner, err := dev.Stop(ctx, data, force, wait)
 	if errors.Is(err, dev.ErrStillRunning) && ctx.Err() == nil {
-		return &Error{Cause: err, Hint: "wcctl dev stop --force"}
+		return &Error{Cause: err, Hint: devCommand(con, data, "stop --force")}
 	}
 	if err != nil {
-		return devError(err, data)
+		return devError(con, err, data)
 	}
 	_, err = fmt.Fprintf(con.out, "Stopped process %d\n", owner.PID)
 	return err
