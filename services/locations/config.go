@@ -19,5 +19,8 @@ type Config struct {
 // LoadConfig reads the LOCATIONS_… variables.
 func LoadConfig(environ []string) (Config, error) {
 	var cfg Config
-	return cfg, env.Load(&cfg, "LOCATIONS_", environ)
+	if err := env.Load(&cfg, "LOCATIONS_", environ); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
 }

@@ -108,7 +108,7 @@ func (p *parameters) degrees(name string, limit float64) float64 {
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	// Written so that NaN, which ParseFloat reads, is refused.
-	if err != nil || !(value >= -limit && value <= limit) { //nolint:staticcheck // see above
+	if err != nil || !(value >= -limit && value <= limit) {
 		p.fault(name, "out_of_range", "must be a number from %g to %g", -limit, limit)
 	}
 	return value

@@ -28,7 +28,7 @@ type Point struct {
 	UpdatedAt    time.Time          `json:"updated_at"`
 }
 
-// NearbyPoint is a Point and its distance along the great circle in metres.
+// NearbyPoint is a Point and its distance along the great circle in meters.
 type NearbyPoint struct {
 	Point
 	DistanceM int `json:"distance_m"`

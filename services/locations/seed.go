@@ -20,9 +20,9 @@ var seedFile string
 
 // seed fills an empty table, once the database can be reached.
 func seed(ctx context.Context, s *store, logger *slog.Logger) error {
-	for {
+	for ctx.Err() == nil {
 		err := trySeed(ctx, s, logger)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
 		logger.WarnContext(ctx, "seed not loaded", "error", err)
@@ -31,6 +31,7 @@ func seed(ctx context.Context, s *store, logger *slog.Logger) error {
 		case <-time.After(seedRetry):
 		}
 	}
+	return nil
 }
 
 func trySeed(ctx context.Context, s *store, logger *slog.Logger) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// grid is the fineness of positions, about a metre: finer than any phone knows where it is, and
+// grid is the fineness of positions, about a meter: finer than any phone knows where it is, and
 // coarse enough that one asker's next question is found in the cache.
 const grid = 1e5
 

@@ -17,7 +17,7 @@ import (
 type store struct{ pool *pgxpool.Pool }
 
 // nearbySQL orders by the chord through the earth, which grows with the distance along the surface,
-// so that the GiST index gives the neighbours in order. earth_box bounds the walk.
+// so that the GiST index gives the neighbors in order. earth_box bounds the walk.
 const nearbySQL = `
 	SELECT id, source, source_id, name, address, lat, lng, accepts, opening_hours, updated_at,
 		round(sec_to_gc(place <-> ll_to_earth($1, $2)))::int

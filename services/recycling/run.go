@@ -49,7 +49,10 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
-	group.Go(func() error { return unlessEnded(ctx, rules.load(ctx)) })
+	group.Go(func() error {
+		rules.load(ctx)
+		return nil
+	})
 	return group.Wait()
 }
 
@@ -97,8 +100,8 @@ func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {
-		if err := rules.load(ctx); err != nil {
-			return unlessEnded(ctx, err)
+		if !rules.load(ctx) {
+			return nil
 		}
 		return queues.Run(ctx)
 	})
@@ -145,14 +148,6 @@ func (w *worker) forget(ctx context.Context, retention time.Duration) error {
 		}
 		w.logger.InfoContext(ctx, "old jobs forgotten", "jobs", n)
 	}
-}
-
-// unlessEnded drops the error of work that ctx ended.
-func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func workerName() string {

@@ -2,7 +2,6 @@ package recycling
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -21,17 +20,14 @@ type rules struct {
 	loaded atomic.Bool
 }
 
-// load tries until the rules are in the schema or ctx ends.
-func (r *rules) load(ctx context.Context) error {
-	for {
+// load tries until the rules are in the schema, or returns false when ctx ends.
+func (r *rules) load(ctx context.Context) bool {
+	for ctx.Err() == nil {
 		err := r.store.loadRules(ctx, r.base)
 		if err == nil {
 			r.loaded.Store(true)
 			r.logger.InfoContext(ctx, "rules loaded", "version", r.base.Version, "items", len(r.base.Items))
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("waiting for the database: %w", ctx.Err())
+			return true
 		}
 		r.logger.WarnContext(ctx, "rules not loaded", "error", err)
 		select {
@@ -39,6 +35,7 @@ func (r *rules) load(ctx context.Context) error {
 		case <-time.After(loadRetry):
 		}
 	}
+	return false
 }
 
 // ready is the readiness check of the rules.

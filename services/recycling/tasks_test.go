@@ -436,7 +436,9 @@ func TestProgress(t *testing.T) {
 	w := p.worker(t, "a")
 	request := ask("lamp", "light_bulb")
 	put := func(version int64) {
-		body, err := json.Marshal(job.Job{ID: request.JobID, Status: job.Processing, Progress: 60, Stage: job.StageVision})
+		body, err := json.Marshal(job.Job{
+			ID: request.JobID, Status: job.Processing, Progress: 60, Stage: job.StageVision,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
