@@ -10,18 +10,31 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/wastecoach/wastecoach/internal/testmain"
 )
 
-// Main runs the package's tests and then asks whether they saw every documented answer; call it
-// from TestMain as os.Exit(apitest.Main(m, contract)). It does not ask after a failure, nor when
-// flags chose some tests only. unprovoked names answers that no test can bring about, as
-// "GET /things/{id} 503" or, for all operations, "503"; one that was seen is an error.
-func Main(m *testing.M, c *Contract, unprovoked ...string) int {
-	code := m.Run()
+// Covering runs the tests m and then asks whether they saw every documented answer; it wraps what
+// TestMain runs: os.Exit(testdb.Main(apitest.Covering(m, contract))). It does not ask after a
+// failure, nor when flags chose some tests only. unprovoked names answers that no test can bring
+// about, as "GET /things/{id} 503" or, for all operations, "503"; one that was seen is an error.
+func Covering(m testmain.Tests, c *Contract, unprovoked ...string) testmain.Tests {
+	return covering{m, c, unprovoked}
+}
+
+type covering struct {
+	tests      testmain.Tests
+	contract   *Contract
+	unprovoked []string
+}
+
+// Run returns the exit code.
+func (c covering) Run() int {
+	code := c.tests.Run()
 	if code != 0 || partial() {
 		return code
 	}
-	if found := c.uncovered(unprovoked); len(found) > 0 {
+	if found := c.contract.uncovered(c.unprovoked); len(found) > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: documented answers and tests differ:\n  %s\n",
 			strings.Join(found, "\n  "))
 		return 1
@@ -40,7 +53,7 @@ func partial() bool {
 }
 
 // Covered fails t unless the tests so far saw every documented answer. It serves packages whose
-// exchanges happen in one test; others use Main.
+// exchanges happen in one test; others use Covering.
 func (c *Contract) Covered(t testing.TB, unprovoked ...string) {
 	t.Helper()
 	for _, line := range c.uncovered(unprovoked) {

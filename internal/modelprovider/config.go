@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/chatmodel"
+	"github.com/wastecoach/wastecoach/internal/env"
 	"github.com/wastecoach/wastecoach/internal/modelcall"
 	"github.com/wastecoach/wastecoach/internal/simulator"
 )
@@ -28,7 +29,7 @@ type Config struct {
 	// Model is the name that the endpoint knows; it is part of every cache key.
 	Model string `env:"MODEL"`
 	// APIKey is a secret; empty for endpoints without one.
-	APIKey string `env:"API_KEY"`
+	APIKey env.Secret `env:"API_KEY"`
 	// Format is json_schema, or json_object or text for endpoints that reject json_schema. Answers
 	// are validated here in every case.
 	Format string `env:"FORMAT" envDefault:"json_schema"`
@@ -102,7 +103,7 @@ func (c Config) endpoint() chatmodel.Config {
 	return chatmodel.Config{
 		BaseURL:         c.BaseURL,
 		Model:           c.Model,
-		APIKey:          c.APIKey,
+		APIKey:          c.APIKey.Reveal(),
 		Format:          c.Format,
 		MaxOutputTokens: c.MaxOutputTokens,
 	}

@@ -40,7 +40,7 @@ var (
 )
 
 // Main runs the tests of a package and ends what they share: os.Exit(testdb.Main(m)).
-func Main(m *testing.M) int { return testmain.Main(m) }
+func Main(m testmain.Tests) int { return testmain.Main(m) }
 
 // New makes a database, migrated to the newest version. The schemas named must exist in it;
 // naming them documents what the test reads and writes.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	"testing"
 )
 
 const (
@@ -20,8 +19,11 @@ var (
 	hooks []func()
 )
 
+// Tests is *testing.M, or something that runs one and looks at the outcome.
+type Tests interface{ Run() int }
+
 // Main runs the tests, then everything given to AtExit, and returns the exit code.
-func Main(m *testing.M) int {
+func Main(m Tests) int {
 	code := m.Run()
 	mu.Lock()
 	defer mu.Unlock()

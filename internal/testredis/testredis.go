@@ -40,7 +40,7 @@ var (
 )
 
 // Main runs the tests of a package and ends what they share: os.Exit(testredis.Main(m)).
-func Main(m *testing.M) int { return testmain.Main(m) }
+func Main(m testmain.Tests) int { return testmain.Main(m) }
 
 // New hands out four empty databases. It fails the test when redis-server is missing.
 func New(tb testing.TB) *Redis {

@@ -42,7 +42,7 @@ var (
 
 // Main runs the tests of a package and ends what they share: os.Exit(tests3.Main(m)). A package
 // that calls New or Server needs it, because the gateway is the test binary started again.
-func Main(m *testing.M) int {
+func Main(m testmain.Tests) int {
 	if os.Getenv(gatewayEnv) != "" {
 		return serve()
 	}

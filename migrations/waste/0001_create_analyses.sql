@@ -47,6 +47,8 @@ CREATE TABLE analyses (
     fingerprint     text,
     verdict         jsonb,
     verdict_at      timestamptz,
+    -- verdict_cached tells that no vision model was called for this job.
+    verdict_cached  boolean     NOT NULL DEFAULT false,
     advice          jsonb,
     advice_at       timestamptz,
     result          jsonb,

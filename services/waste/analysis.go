@@ -81,14 +81,16 @@ type Analysis struct {
 	PhotoKey    *string
 	Fingerprint *string
 	Verdict     *vision.Verdict
-	Advice      *pipeline.Advice
-	Result      json.RawMessage
-	Error       *problem.Document
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	StartedAt   *time.Time
-	FinishedAt  *time.Time
-	ExpiresAt   time.Time
+	// VerdictCached tells that the verdict is that of an earlier photo.
+	VerdictCached bool
+	Advice        *pipeline.Advice
+	Result        json.RawMessage
+	Error         *problem.Document
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	ExpiresAt     time.Time
 }
 
 // Result is the answer to a photo.

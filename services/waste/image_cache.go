@@ -111,9 +111,10 @@ func (c *imageCache) nearest(ctx context.Context, f imagehash.Fingerprint) (stri
 	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it bare
 		return "", err
 	}
+	query := f.Query(c.thresholds)
 	for i, reply := range replies {
 		var known imagehash.Fingerprint
-		if known.UnmarshalText([]byte(reply.Val())) == nil && f.Similar(known, c.thresholds) {
+		if known.UnmarshalText([]byte(reply.Val())) == nil && query.Similar(&known) {
 			return candidates[i], nil
 		}
 	}

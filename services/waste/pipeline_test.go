@@ -19,6 +19,9 @@ import (
 	"github.com/wastecoach/wastecoach/internal/openaitest"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/redisdb"
+	"github.com/wastecoach/wastecoach/internal/testdb"
+	"github.com/wastecoach/wastecoach/internal/testphoto"
+	"github.com/wastecoach/wastecoach/internal/tests3"
 )
 
 func TestPhotoToAnswer(t *testing.T) {
@@ -45,7 +48,9 @@ func TestPhotoToAnswer(t *testing.T) {
 		t.Errorf("%d calls %+v", len(calls), calls)
 	}
 	waitFor(t, "the original to go", s.originalsGone)
-	s.call("POST", "/analyses/"+id.String()+"/cancel", nil).wantCode(409, "analysis_finished")
+	path := "/analyses/" + id.String()
+	s.call("GET", path+"/photo", nil, "Authorization", "").wantCode(401, "unauthorized")
+	s.call("POST", path+"/cancel", nil).wantCode(409, "analysis_finished")
 }
 
 func (s *system) originalsGone() bool {
@@ -250,12 +255,9 @@ func TestSamePhotoAgainIsAnsweredByTheCache(t *testing.T) {
 	})
 	t.Run("re-encoded and resized", func(t *testing.T) {
 		small := image.NewRGBA(image.Rect(0, 0, 224, 168))
-		draw.CatmullRom.Scale(small, small.Bounds(), picture(8), picture(8).Bounds(), draw.Src, nil)
-		var b bytes.Buffer
-		if err := jpeg.Encode(&b, small, &jpeg.Options{Quality: 60}); err != nil {
-			t.Fatal(err)
-		}
-		id := s.analyze(s.upload(b.Bytes()).UploadID).want(http.StatusAccepted).job().ID
+		whole := testphoto.Picture(8)
+		draw.CatmullRom.Scale(small, small.Bounds(), whole, whole.Bounds(), draw.Src, nil)
+		id := s.analyze(s.upload(testphoto.JPEG(small, 60)).UploadID).want(http.StatusAccepted).job().ID
 		if r := s.succeeded(id); !r.Cached {
 			t.Error("no hit")
 		}
@@ -264,8 +266,8 @@ func TestSamePhotoAgainIsAnsweredByTheCache(t *testing.T) {
 		before := s.advised.Load()
 		a := s.call("POST", "/analyses", map[string]any{"upload_id": s.upload(photo).UploadID},
 			"Idempotency-Key", "ko").want(http.StatusAccepted)
-		if r := s.succeeded(a.job().ID); r.Advice.ItemName != "Item ko" {
-			t.Errorf("advice %+v", r.Advice)
+		if r := s.succeeded(a.job().ID); r.Advice.ItemName != "Item ko" || !r.Cached {
+			t.Errorf("cached %t, advice %+v", r.Cached, r.Advice)
 		}
 		if s.advised.Load() != before+1 {
 			t.Error("no advice was asked for")
@@ -360,6 +362,40 @@ func TestLocationsServiceDown(t *testing.T) {
 	if len(r.CollectionPoints) != 0 || fmt.Sprint(r.Warnings) != "["+warnNoPlaces+"]" {
 		t.Errorf("points %v, warnings %v", r.CollectionPoints, r.Warnings)
 	}
+}
+
+func TestPhotoStoreAway(t *testing.T) {
+	t.Parallel()
+	photos := tests3.Server(t)
+	s := setupOn(t, testdb.New(t, "waste"), photos.Bucket)
+	ticket, waiting := s.upload(jpegOf(22)), s.upload(jpegOf(23))
+	id := s.analyze(ticket.UploadID).want(http.StatusAccepted).job().ID
+	photos.Stop()
+	a := s.analyze(waiting.UploadID).wantCode(503, "photo_store_unavailable")
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	s.work()
+	s.await(id, func(j job.Job) bool { return j.Attempt > 1 })
+	photos.Restart()
+	s.succeeded(id)
+	s.succeeded(s.analyze(waiting.UploadID).want(http.StatusAccepted).job().ID)
+}
+
+func TestPostgresRestartedInMidJob(t *testing.T) {
+	t.Parallel()
+	db := testdb.Server(t)
+	s := setupOn(t, db.DB, tests3.New(t))
+	s.model.Script(openaitest.Slow(2 * time.Second))
+	s.work()
+	id := s.analyze(s.upload(jpegOf(24)).UploadID).want(http.StatusAccepted).job().ID
+	s.await(id, func(j job.Job) bool { return j.Progress == 40 })
+	db.Kill()
+	if a := s.get(id); a.Status != http.StatusOK {
+		t.Errorf("a poll needs PostgreSQL: %d", a.Status)
+	}
+	db.Restart()
+	s.succeeded(id)
 }
 
 func TestRedisEmptiedWhileJobsWait(t *testing.T) {

@@ -75,15 +75,16 @@ func (s *Store) advance(
 // handOver keeps the verdict (the vision model is paid for once) and gives the job to the
 // recycling worker, who has until the check to bring it back.
 func (s *Store) handOver(
-	ctx context.Context, a *Analysis, v vision.Verdict, check time.Duration,
+	ctx context.Context, a *Analysis, v vision.Verdict, cached bool, check time.Duration,
 ) (Analysis, error) {
 	return s.fenced(ctx, `UPDATE analyses SET next_task = 'recycling:advise', verdict = $3,
-			verdict_at = COALESCE(verdict_at, now()), dispatch = dispatch + 1, tries = 0,
+			verdict_at = COALESCE(verdict_at, now()),
+			verdict_cached = verdict_cached OR $5, dispatch = dispatch + 1, tries = 0,
 			worker = NULL, check_at = now() + make_interval(secs => $4),
 			progress = GREATEST(progress, 60), stage = 'advice',
 			updated_at = now(), version = version + 10
 		WHERE id = $1 AND attempt = $2 AND status = 'processing'
-		RETURNING `+analysisColumns, a.ID, a.Attempt, v, seconds(check))
+		RETURNING `+analysisColumns, a.ID, a.Attempt, v, seconds(check), cached)
 }
 
 // succeed stores the answer and ends the job.

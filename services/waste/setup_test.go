@@ -10,12 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"image"
-	"image/color"
-	"image/jpeg"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,6 +32,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/redisdb"
 	"github.com/wastecoach/wastecoach/internal/telemetry"
 	"github.com/wastecoach/wastecoach/internal/testdb"
+	"github.com/wastecoach/wastecoach/internal/testphoto"
 	"github.com/wastecoach/wastecoach/internal/testredis"
 	"github.com/wastecoach/wastecoach/internal/tests3"
 	"github.com/wastecoach/wastecoach/internal/token"
@@ -44,7 +41,10 @@ import (
 
 var contract = apitest.Must(api.Document("waste"))
 
-func TestMain(m *testing.M) { os.Exit(tests3.Main(m)) }
+// unprovoked are answers that stand for what nobody has thought of.
+var unprovoked = []string{"default"}
+
+func TestMain(m *testing.M) { os.Exit(tests3.Main(apitest.Covering(m, contract, unprovoked...))) }
 
 // patience bounds every wait of a test; nothing is expected to take it.
 const testPatience = 30 * time.Second
@@ -68,9 +68,13 @@ type system struct {
 // setup starts the API. Workers are started by work.
 func setup(t *testing.T, environ ...string) *system {
 	t.Helper()
-	s := &system{t: t, user: uuid.Must(uuid.NewV7())}
-	s.db, s.redis = testdb.New(t, "waste"), testredis.New(t)
-	bucket := tests3.New(t)
+	return setupOn(t, testdb.New(t, "waste"), tests3.New(t), environ...)
+}
+
+// setupOn is setup on a database and a bucket that the test may take away.
+func setupOn(t *testing.T, db *testdb.DB, bucket tests3.Bucket, environ ...string) *system {
+	t.Helper()
+	s := &system{t: t, user: uuid.Must(uuid.NewV7()), db: db, redis: testredis.New(t)}
 	var modelURL string
 	s.model, modelURL = openaitest.Start(t)
 	locations := httptest.NewServer(http.HandlerFunc(s.nearby))
@@ -404,31 +408,6 @@ func (s *system) flushRedis() {
 	}
 }
 
-// picture draws a photo that no other seed gives: shapes at random places.
-func picture(seed uint64) image.Image {
-	r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // test pictures
-	img := image.NewRGBA(image.Rect(0, 0, 320, 240))
-	for i := range 320 * 240 {
-		img.Set(i%320, i/320, color.RGBA{uint8(i % 320 / 2), uint8(i / 320), 90, 255})
-	}
-	for range 14 {
-		x, y, w, h := r.IntN(280), r.IntN(200), 20+r.IntN(120), 20+r.IntN(90)
-		c := color.RGBA{uint8(r.IntN(256)), uint8(r.IntN(256)), uint8(r.IntN(256)), 255}
-		for dx := range w {
-			for dy := range h {
-				img.Set(x+dx, y+dy, c)
-			}
-		}
-	}
-	return img
-}
-
-func jpegOf(seed uint64) []byte {
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, picture(seed), &jpeg.Options{Quality: 92}); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
+func jpegOf(seed uint64) []byte { return testphoto.JPEG(testphoto.Picture(seed), 92) }
 
 func checksum(chunk []byte) uint32 { return crc32.ChecksumIEEE(chunk) }

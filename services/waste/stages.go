@@ -42,11 +42,11 @@ func (r *run) analyze(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.handOver(ctx, *verdict)
+	return r.handOver(ctx, *verdict, verdict == r.known)
 }
 
-func (r *run) handOver(ctx context.Context, v vision.Verdict) error {
-	a, err := r.store.handOver(ctx, &r.a, v, adviceCheck)
+func (r *run) handOver(ctx context.Context, v vision.Verdict, cached bool) error {
+	a, err := r.store.handOver(ctx, &r.a, v, cached, adviceCheck)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (r *run) complete(ctx context.Context) error {
 	if r.a.Verdict == nil || r.a.Advice == nil {
 		return queueFault("the job has no verdict or no advice to complete")
 	}
-	if err := r.finish(ctx, *r.a.Verdict, *r.a.Advice, false); err != nil {
+	if err := r.finish(ctx, *r.a.Verdict, *r.a.Advice, r.a.VerdictCached); err != nil {
 		return err
 	}
 	upload, err := r.store.Upload(ctx, r.a.UserID, r.a.UploadID)

@@ -25,8 +25,8 @@ const uploadColumns = `id, user_id, sha256, size, content_type, object_key, crea
 
 const analysisColumns = `id, user_id, upload_id, idempotency_key, request_hash, request_id, locale,
 	lat, lng, status, progress, stage, next_task, dispatch, attempt, version, tries, restarts,
-	worker, check_at, photo_key, fingerprint, verdict, advice, result, error, created_at, updated_at,
-	started_at, finished_at, expires_at`
+	worker, check_at, photo_key, fingerprint, verdict, verdict_cached, advice, result, error,
+	created_at, updated_at, started_at, finished_at, expires_at`
 
 // AddUpload stores an announced upload.
 func (s *Store) AddUpload(ctx context.Context, u Upload) error {
@@ -68,8 +68,8 @@ func (s *Store) AddAnalysis(ctx context.Context, a *Analysis) error {
 		placeholders(analysisColumns)+`)`,
 		a.ID, a.UserID, a.UploadID, a.IdempotencyKey, a.RequestHash, a.RequestID, a.Locale,
 		a.Lat, a.Lng, a.Status, a.Progress, a.Stage, a.NextTask, a.Dispatch, a.Attempt, a.Version,
-		a.Tries, a.Restarts, a.Worker, a.CheckAt, a.PhotoKey, a.Fingerprint, a.Verdict, a.Advice, a.Result,
-		a.Error, a.CreatedAt, a.UpdatedAt, a.StartedAt, a.FinishedAt, a.ExpiresAt)
+		a.Tries, a.Restarts, a.Worker, a.CheckAt, a.PhotoKey, a.Fingerprint, a.Verdict, a.VerdictCached,
+		a.Advice, a.Result, a.Error, a.CreatedAt, a.UpdatedAt, a.StartedAt, a.FinishedAt, a.ExpiresAt)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == uniqueViolation {
 		if strings.Contains(pgErr.ConstraintName, "upload_id") {
