@@ -189,3 +189,17 @@ func TestTokenEndpointThatFails(t *testing.T) {
 		})
 	}
 }
+
+// Not every provider checks PKCE, so we do too.
+func TestProviderWithoutPKCE(t *testing.T) {
+	t.Parallel()
+	w, l := setupLiar(t)
+	app := newLogin()
+	nonce := w.begin(app).Query().Get("nonce")
+	raw := sign(t, jose.ES256, l.key, "k", l.claims(nonce))
+	l.says(func(rw http.ResponseWriter) {
+		write(rw, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": raw})
+	})
+	app.verifier = newLogin().verifier
+	w.finish(app, "code").want(t, http.StatusUnauthorized, "login_refused")
+}

@@ -52,7 +52,7 @@ func TestOutageIsNoRefusal(t *testing.T) {
 	l := newLogin()
 	code := w.visit(l, w.begin(l))
 
-	w.redis = redis.NewClient(&redis.Options{Addr: closedAddr(t), MaxRetries: -1})
+	w.redis = redis.NewClient(&redis.Options{Addr: closedAddr(t), MaxRetries: -1, DialerRetries: 1})
 	t.Cleanup(func() { _ = w.redis.Close() })
 	_, w.keys, w.url = w.replica(w.cfg)
 	for name, got := range map[string]answer{
