@@ -24,7 +24,7 @@ func Bootstrap(ctx context.Context, superuserDSN string, passwords map[string]st
 	if err != nil {
 		return fmt.Errorf("connecting as superuser: %w", err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // the work is committed or failed by then
+	defer conn.Close(ctx)
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, statement := range bootstrapSQL(passwords) {
 			if _, err := tx.Exec(ctx, statement); err != nil {

@@ -59,7 +59,7 @@ func files(text string) fs.FS {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(filepath.Join("../../migrations", path))
+		data, err := os.ReadFile("../../migrations/" + path)
 		dir[path] = &fstest.MapFile{Data: data}
 		return err
 	})
@@ -236,7 +236,7 @@ func TestHalfAppliedIsReportedAndRepaired(t *testing.T) {
 func TestKilledRunIsHalfApplied(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, schema)
-	victim := exec.Command(os.Args[0]) //nolint:gosec,noctx // this test's own binary, killed below
+	victim := exec.Command(os.Args[0]) //nolint:noctx // this test's own binary, killed below
 	victim.Env = append(os.Environ(), victimDSN+"="+db.DSN(migrate.Migrator))
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)

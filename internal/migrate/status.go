@@ -56,7 +56,7 @@ func (r *Runner) Status(ctx context.Context, schemas ...string) ([]Status, error
 		return nil, err
 	}
 	db := stdlib.OpenDB(*cfg)
-	defer db.Close() //nolint:errcheck // nothing is pending
+	defer db.Close()
 	if err := db.PingContext(ctx); err != nil {
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
@@ -129,7 +129,7 @@ func readApplied(ctx context.Context, db *sql.DB, schema string) (_ []Applied, e
 		Scan(&there); err != nil || !there {
 		return all, err
 	}
-	rows, err := db.QueryContext(ctx, "SELECT version_id, tstamp AT TIME ZONE 'UTC' FROM "+table+
+	rows, err := db.QueryContext(ctx, "SELECT version_id, tstamp AT TIME ZONE 'UTC' FROM "+table+ //nolint:gosec // a known schema's
 		" WHERE is_applied AND version_id > 0 ORDER BY version_id")
 	if err != nil {
 		return nil, err

@@ -36,14 +36,17 @@ func runDetached(ctx context.Context, con *console, opts devOptions) error {
 	if err != nil {
 		return fmt.Errorf("opening the output of the detached stack: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // the child has its own
+	defer out.Close()
 	began := time.Now()
 	child, err := startDetached(out, os.Args[1:])
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = child.Wait() // what it printed says why
+		close(ended)
+	}()
 	info, err := awaitDetached(ctx, con, data, child.Process.Pid, ended)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func startDetached(out *os.File, args []string) (*exec.Cmd, error) {
 		return arg == "--detach" || arg == "-d" || strings.HasPrefix(arg, "--detach=")
 	})
 	// It must outlive us and our context.
-	child := exec.CommandContext(context.Background(), program, append(args, "--yes")...) //nolint:gosec // ourselves
+	child := exec.CommandContext(context.Background(), program, append(args, "--yes")...)
 	child.Env = append(os.Environ(), detachedEnv+"=1")
 	child.Stdout, child.Stderr = out, out
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -73,13 +76,13 @@ func startDetached(out *os.File, args []string) (*exec.Cmd, error) {
 
 // awaitDetached shows what the child prints until it is ready or has ended.
 func awaitDetached(
-	ctx context.Context, con *console, data dev.Folder, pid int, ended <-chan error,
+	ctx context.Context, con *console, data dev.Folder, pid int, ended <-chan struct{},
 ) (dev.Info, error) {
 	out, err := os.Open(data.DetachedPath())
 	if err != nil {
 		return dev.Info{}, fmt.Errorf("reading the output of the detached stack: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // only read
+	defer out.Close()
 	for {
 		select {
 		case <-ended:
@@ -98,7 +101,7 @@ func awaitDetached(
 }
 
 // abandon stops a stack that was interrupted while it started.
-func abandon(pid int, ended <-chan error) error {
+func abandon(pid int, ended <-chan struct{}) error {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		return fmt.Errorf("stopping process %d: %w", pid, err)
 	}

@@ -34,7 +34,7 @@ func newDevStack(t *testing.T) *devStack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	s := &devStack{t: t, data: filepath.Join(dir, "data")}
@@ -50,7 +50,7 @@ func newDevStack(t *testing.T) *devStack {
 func (s *devStack) run(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
 	var out, err bytes.Buffer
-	cmd := exec.Command("wcctl", args...) //nolint:noctx // its own time limits are under test
+	cmd := exec.Command("wcctl", args...)
 	cmd.Env = append(os.Environ(), "WCCTL_DEV_DIR="+s.data)
 	cmd.Stdout, cmd.Stderr = &out, &err
 	var exit *exec.ExitError
@@ -107,7 +107,7 @@ func (s *devStack) paste(summary string) (job struct {
 	if err := os.WriteFile(filepath.Join(dir, "photo.jpg"), colored(s.t), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(s.t.Context(), "bash", "-c", session) //nolint:gosec // the session is under test
+	cmd := exec.CommandContext(s.t.Context(), "bash", "-c", session)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -125,7 +125,7 @@ func colored(t *testing.T) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 320, 240))
 	for y := range 240 {
 		for x := range 320 {
-			img.Set(x, y, color.RGBA{uint8(x), uint8(y), uint8(x ^ y), 255}) //nolint:gosec // colors
+			img.Set(x, y, color.RGBA{uint8(x), uint8(y), uint8(x ^ y), 255})
 		}
 	}
 	var out bytes.Buffer
@@ -231,7 +231,8 @@ func (s *devStack) testMigrate(t *testing.T) {
 		t.Errorf("up: %+v", up)
 	}
 	for _, args := range [][]string{
-		{"migrate", "down"}, {"migrate", "repair", "--schema", "waste", "--version", "1"},
+		{"migrate", "down"},
+		{"migrate", "repair", "--schema", "waste", "--version", "1"},
 		{"migrate", "create", "nowhere", "x"},
 	} {
 		if _, _, code := s.run(args...); code != 2 {

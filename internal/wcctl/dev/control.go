@@ -45,7 +45,7 @@ func get(ctx context.Context, client *http.Client, url string) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // not read
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return errors.New("it answered " + resp.Status)
 	}

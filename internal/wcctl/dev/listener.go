@@ -24,7 +24,7 @@ func listener(port int) string {
 }
 
 func listeningInodes(table string, port int) []string {
-	data, err := os.ReadFile(table) //nolint:gosec // in /proc
+	data, err := os.ReadFile(table)
 	if err != nil {
 		return nil
 	}
@@ -56,7 +56,7 @@ func socketOwner(inode string) string {
 }
 
 func command(pid string) string {
-	name, err := os.ReadFile(filepath.Join("/proc", pid, "comm")) //nolint:gosec // in /proc
+	name, err := os.ReadFile("/proc/" + pid + "/comm")
 	if err != nil {
 		return "a program"
 	}

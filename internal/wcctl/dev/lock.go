@@ -47,7 +47,7 @@ func TakeLock(data Folder) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		owner, readErr := readOwner(file)
 		return nil, errors.Join(&RunningError{Data: data, Owner: owner}, readErr, file.Close())
@@ -92,8 +92,8 @@ func FindOwner(data Folder) (Owner, bool, error) {
 	if err != nil {
 		return Owner{}, false, fmt.Errorf("opening the lock: %w", err)
 	}
-	defer file.Close()                                                   //nolint:errcheck // only read
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) //nolint:gosec // a descriptor
+	defer file.Close()
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if err == nil {
 		return Owner{}, false, nil
 	}
@@ -107,7 +107,7 @@ func FindOwner(data Folder) (Owner, bool, error) {
 func readOwner(file *os.File) (Owner, error) {
 	var owner Owner
 	data := make([]byte, 4096)
-	n, _ := file.ReadAt(data, 0) //nolint:errcheck // a short file ends with io.EOF
+	n, _ := file.ReadAt(data, 0)
 	if n == 0 {
 		return owner, nil // it is about to be written
 	}

@@ -30,7 +30,10 @@ type Log struct {
 // OpenLog appends to the log of a data folder; show takes what people should see at once.
 func OpenLog(data Folder, show io.Writer) (*Log, error) {
 	l := &Log{path: data.LogPath(), show: show}
-	return l, l.open()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *Log) open() error {

@@ -31,21 +31,26 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
 	switch {
 	case os.Getenv(asGateway) != "":
-		err = s3server.Serve(ctx, os.Stdin)
+		os.Exit(untilSignal(func(ctx context.Context) error { return s3server.Serve(ctx, os.Stdin) }))
 	case os.Getenv(asStack) != "":
-		err = Run(ctx, config(Folder(os.Getenv(asStack)), fakePools()))
+		os.Exit(untilSignal(func(ctx context.Context) error {
+			return Run(ctx, config(Folder(os.Getenv(asStack)), fakePools()))
+		}))
 	default:
 		os.Exit(testmain.Main(m))
 	}
-	if err != nil {
+}
+
+func untilSignal(run func(context.Context) error) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:gocritic // a signal handler needs no end
+		return 1
 	}
+	return 0
 }
 
 func config(data Folder, pools []Pool) Config {
@@ -76,7 +81,8 @@ type fakeConfig struct {
 
 func loadFake(environ []string) (fakeConfig, error) {
 	var cfg fakeConfig
-	return cfg, env.Load(&cfg, "WASTE_", environ)
+	err := env.Load(&cfg, "WASTE_", environ)
+	return cfg, err
 }
 
 func serveFake(ctx context.Context, cfg fakeConfig, logger *slog.Logger) error {
@@ -160,8 +166,10 @@ func expectGone(t *testing.T, pids []int) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(wait); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	for !is() {
+		if !sleep(ctx, 10*time.Millisecond) {
 			t.Fatalf("never: %s", what)
 		}
 	}

@@ -56,7 +56,7 @@ func randomBytes(n int) []byte {
 }
 
 func readJSON(path string, into any) error {
-	data, err := os.ReadFile(path) //nolint:gosec // in our data folder
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}

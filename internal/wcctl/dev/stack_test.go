@@ -33,7 +33,7 @@ func call(t *testing.T, method, url string) (int, http.Header, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func testRevival(t *testing.T, info Info) {
 		}
 	}
 	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword, MaxRetries: -1})
-	defer client.Close() //nolint:errcheck // nothing is pending
+	defer client.Close()
 	eventually(t, "redis answers", func() bool { return client.Ping(t.Context()).Err() == nil })
 	eventually(t, "postgresql answers", func() bool {
 		conn, err := pgx.Connect(t.Context(), info.Postgres)
@@ -165,12 +165,12 @@ func remember(t *testing.T, info Info) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // nothing is pending
+	defer conn.Close(t.Context())
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE waste.kept AS SELECT 1 AS one"); err != nil {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword})
-	defer client.Close() //nolint:errcheck // nothing is pending
+	defer client.Close()
 	if err := client.Set(t.Context(), "kept", "1", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -182,13 +182,13 @@ func recall(t *testing.T, info Info) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // nothing is pending
+	defer conn.Close(t.Context())
 	var one int
 	if err := conn.QueryRow(t.Context(), "SELECT one FROM waste.kept").Scan(&one); err != nil {
 		t.Error(err)
 	}
 	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword})
-	defer client.Close() //nolint:errcheck // nothing is pending
+	defer client.Close()
 	if got := client.Get(t.Context(), "kept").Val(); got != "1" {
 		t.Errorf("redis kept %q", got)
 	}
@@ -204,7 +204,7 @@ func TestSignalsLeaveNoProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			victim := exec.Command(program) //nolint:gosec,noctx // this test's own binary, ended below
+			victim := exec.Command(program) //nolint:noctx // this test's own binary, ended below
 			victim.Env = append(os.Environ(), asStack+"="+string(data))
 			victim.Stderr = os.Stderr
 			if err := victim.Start(); err != nil {
@@ -239,7 +239,7 @@ func TestTakenPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the test is over
+	defer l.Close()
 	cfg := config(newFolder(t), nil)
 	cfg.S3Port = l.Addr().(*net.TCPAddr).Port
 	var taken *PortTakenError
