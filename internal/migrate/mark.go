@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,10 +50,7 @@ func (e *HalfAppliedError) Error() string {
 	return "schema " + e.Schema + " is half-applied: " + e.Mark.String()
 }
 
-const (
-	markTimeout   = 5 * time.Second
-	statementKept = 200
-)
+const markTimeout = 5 * time.Second
 
 // marked runs a migration that has no transaction around it. The mark is written on a connection
 // of its own, before each statement, so that it tells the truth after a kill -9 too.
@@ -184,34 +180,4 @@ func readMark(ctx context.Context, db *sql.DB, schema string) (*Mark, error) {
 		return nil, fmt.Errorf("looking for a half-applied migration: %w", err)
 	}
 	return &m, nil
-}
-
-// tracer hears each statement of the session just before the server does.
-type tracer struct {
-	statement func(ctx context.Context, statement string)
-}
-
-// TraceQueryStart implements pgx.QueryTracer.
-func (t *tracer) TraceQueryStart(
-	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
-) context.Context {
-	if t.statement != nil && !strings.Contains(data.SQL, versionTable) && !isPing(data.SQL) {
-		t.statement(ctx, data.SQL)
-	}
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (t *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-func isPing(statement string) bool {
-	return strings.HasPrefix(statement, "-- ping") || statement == ";"
-}
-
-func shorten(statement string) string {
-	statement = strings.Join(strings.Fields(statement), " ")
-	if runes := []rune(statement); len(runes) > statementKept {
-		return string(runes[:statementKept]) + "…"
-	}
-	return statement
 }

@@ -236,7 +236,7 @@ func TestHalfAppliedIsReportedAndRepaired(t *testing.T) {
 func TestKilledRunIsHalfApplied(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, schema)
-	victim := exec.Command(os.Args[0]) //nolint:noctx // this test's own binary, killed below
+	victim := exec.Command(os.Args[0])
 	victim.Env = append(os.Environ(), victimDSN+"="+db.DSN(migrate.Migrator))
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)

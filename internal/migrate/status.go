@@ -129,7 +129,8 @@ func readApplied(ctx context.Context, db *sql.DB, schema string) (_ []Applied, e
 		Scan(&there); err != nil || !there {
 		return all, err
 	}
-	rows, err := db.QueryContext(ctx, "SELECT version_id, tstamp AT TIME ZONE 'UTC' FROM "+table+ //nolint:gosec // a known schema's
+	//nolint:gosec // the table is that of a known schema
+	rows, err := db.QueryContext(ctx, "SELECT version_id, tstamp AT TIME ZONE 'UTC' FROM "+table+
 		" WHERE is_applied AND version_id > 0 ORDER BY version_id")
 	if err != nil {
 		return nil, err

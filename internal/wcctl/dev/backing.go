@@ -31,7 +31,7 @@ func (s *stack) startPostgres(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.postgres = keep(ctx, "postgresql", srv, s.logger)
+	s.postgres = s.keep(ctx, "postgresql", srv)
 	s.at.Postgres = func(role string) string {
 		if role == pgserver.Superuser {
 			return srv.DSN(database)
@@ -94,7 +94,7 @@ func (s *stack) startRedis(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.redis = keep(ctx, "redis", srv, s.logger)
+	s.redis = s.keep(ctx, "redis", srv)
 	s.at.Redis = srv.Addr()
 	if !srv.Durable() {
 		return srv.Addr() + " (miniredis: forgets everything at a stop)", nil
@@ -111,14 +111,14 @@ func (s *stack) startS3(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.s3 = keep(ctx, "s3", srv, s.logger)
+	s.s3 = s.keep(ctx, "s3", srv)
 	s.at.S3 = srv.Endpoint()
 	return srv.Endpoint(), nil
 }
 
 // startOpenID serves on a port that stays the same: the issuer is part of who a user is.
 func (s *stack) startOpenID(ctx context.Context) (string, error) {
-	l, err := listen(ctx, s.ports.OpenID)
+	l, err := listen(ctx, s.ports.OpenID, "the OpenID provider", "--openid-port")
 	if err != nil {
 		return "", err
 	}

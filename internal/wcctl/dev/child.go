@@ -22,15 +22,21 @@ type child struct {
 	name   string
 	srv    server
 	logger *slog.Logger
+	// revived is called when the server has a new process.
+	revived func()
 
 	cancel context.CancelFunc
 	watch  sync.WaitGroup
 }
 
 // keep starts the server again whenever it dies by itself, until stop.
-func keep(ctx context.Context, name string, srv server, logger *slog.Logger) *child {
+func keep(
+	ctx context.Context, name string, srv server, logger *slog.Logger, revived func(),
+) *child {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &child{name: name, srv: srv, logger: logger.With("part", name), cancel: cancel}
+	c := &child{
+		name: name, srv: srv, logger: logger.With("part", name), revived: revived, cancel: cancel,
+	}
 	c.watch.Go(func() { c.revive(life) })
 	return c
 }
@@ -48,6 +54,7 @@ func (c *child) revive(ctx context.Context) {
 			err := c.srv.Restart(ctx)
 			if err == nil {
 				c.logger.WarnContext(ctx, "runs again", "duration", time.Since(began))
+				c.revived()
 				break
 			}
 			if ctx.Err() == nil {

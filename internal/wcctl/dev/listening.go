@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -19,10 +20,13 @@ type listening struct {
 	ended    chan error
 }
 
-// listen takes the port; nothing is answered before serve.
-func listen(ctx context.Context, port int) (net.Listener, error) {
+// listen takes a part's port, which the flag chooses; nothing is answered before serve.
+func listen(ctx context.Context, port int, part, flag string) (net.Listener, error) {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &PortTakenError{Part: part, Port: port, Flag: flag, Listener: listener(port)}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}

@@ -141,6 +141,10 @@ func (r *running) end(t *testing.T) {
 	if r.stop == nil {
 		return
 	}
+	now, err := Find(r.Data)
+	if err != nil {
+		t.Error(err)
+	}
 	r.stop()
 	r.stop = nil
 	select {
@@ -151,7 +155,7 @@ func (r *running) end(t *testing.T) {
 	case <-time.After(wait):
 		t.Fatal("the stack does not stop")
 	}
-	expectGone(t, slices.Collect(maps.Values(r.Children)))
+	expectGone(t, slices.Collect(maps.Values(now.Children)))
 }
 
 func expectGone(t *testing.T, pids []int) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,7 +34,7 @@ func newReplicas(cfg Config, pool Pool, log io.Writer) *replicas {
 		name := fmt.Sprintf("%s-%d", pool.Name, i+1)
 		rs.all = append(rs.all, &replica{
 			name: name, pool: pool, client: client,
-			logger: telemetry.NewLogger(log, pool.Service, logLevel(cfg.Environ)).With("part", name),
+			logger: telemetry.NewLogger(log, pool.Service, cfg.logLevel()).With("part", name),
 		})
 	}
 	return rs
@@ -87,12 +86,8 @@ func (rs *replicas) stop(ctx context.Context) error {
 }
 
 // logLevel is LOG_LEVEL, as in the services' binaries.
-func logLevel(environ []string) slog.Level {
+func (c Config) logLevel() slog.Level {
 	var level slog.Level
-	for _, line := range environ {
-		if value, ok := strings.CutPrefix(line, "LOG_LEVEL="); ok {
-			_ = level.UnmarshalText([]byte(value)) // an unknown word leaves info
-		}
-	}
+	_ = level.UnmarshalText([]byte(c.getenv("LOG_LEVEL"))) // an unknown word leaves info
 	return level
 }

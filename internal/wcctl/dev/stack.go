@@ -3,20 +3,12 @@ package dev
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
-	"time"
-
-	"github.com/wastecoach/wastecoach/internal/telemetry"
-	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
+	"sync/atomic"
 )
-
-// stopBudget is what each part gets to stop, beyond Grace.
-const stopBudget = 30 * time.Second
 
 // stack is one run of everything.
 type stack struct {
@@ -24,6 +16,8 @@ type stack struct {
 	log    *Log
 	logger *slog.Logger
 	lock   *Lock
+	// flush sends the last traces.
+	flush func(context.Context) error
 
 	secrets secrets
 	ports   ports
@@ -33,6 +27,8 @@ type stack struct {
 
 	postgres, redis, s3   *child
 	openID, inside, proxy *listening
+	// published tells that other commands know the stack.
+	published atomic.Bool
 }
 
 // part is one line of the list that is started, shown and stopped.
@@ -61,137 +57,6 @@ func (s *stack) parts() []part {
 		part{"API", s.startProxy, func(ctx context.Context) error { return s.proxy.stop(ctx) }})
 }
 
-// Run starts everything, and stops it in order when ctx ends. It returns nil after a stop.
-func Run(ctx context.Context, cfg Config) (err error) {
-	s := &stack{cfg: cfg}
-	if err := s.prepare(ctx); err != nil {
-		return errors.Join(err, s.close())
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	list := s.parts()
-	started := 0
-	for _, p := range list {
-		if err = s.startPart(ctx, p); err != nil {
-			break
-		}
-		started++
-	}
-	if err == nil {
-		err = s.ready(ctx)
-	}
-	// Stopping must work although ctx has ended: that is what asks for it.
-	return errors.Join(err, s.stopParts(context.WithoutCancel(ctx), list[:started]))
-}
-
-// ready tells everybody and waits for the end of ctx.
-func (s *stack) ready(ctx context.Context) error {
-	info := s.info()
-	if err := publish(info); err != nil {
-		return err
-	}
-	defer func() { _ = devstate.Remove(string(s.cfg.Data)) }() // a stale one is recognized
-	if err := s.lock.tell(info.URL); err != nil {
-		return err
-	}
-	if s.cfg.OnReady != nil {
-		s.cfg.OnReady(info)
-	}
-	<-ctx.Done()
-	return nil
-}
-
-func (s *stack) prepare(ctx context.Context) (err error) {
-	if err := s.cfg.Data.Make(); err != nil {
-		return err
-	}
-	if s.lock, err = TakeLock(s.cfg.Data); err != nil {
-		return err
-	}
-	if s.cfg.Reset {
-		if err := s.cfg.Data.Empty(); err != nil {
-			return err
-		}
-	}
-	if s.log, err = OpenLog(s.cfg.Data, s.cfg.Show); err != nil {
-		return err
-	}
-	s.logger = telemetry.NewLogger(s.log, "dev", logLevel(s.cfg.Environ))
-	warning, err := s.cfg.Data.CheckDisk()
-	if err != nil {
-		return err
-	}
-	if warning != "" {
-		s.logger.WarnContext(ctx, "the disk is getting full", "text", warning)
-	}
-	if s.secrets, err = s.cfg.Data.secrets(); err != nil {
-		return err
-	}
-	if s.ports, err = choosePorts(ctx, s.cfg); err != nil {
-		return err
-	}
-	for _, pool := range s.cfg.Pools {
-		if s.cfg.Replicas[pool.Name] > 0 {
-			s.pools = append(s.pools, newReplicas(s.cfg, pool, s.log))
-		}
-	}
-	return nil
-}
-
-// close gives back what prepare took.
-func (s *stack) close() error {
-	var errs []error
-	if s.log != nil {
-		errs = append(errs, s.log.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Release())
-	}
-	return errors.Join(errs...)
-}
-
-func (s *stack) startPart(ctx context.Context, p part) error {
-	began := time.Now()
-	detail, err := p.start(ctx)
-	s.tell(Event{Part: p.title, Detail: detail, Took: time.Since(began), Err: err})
-	if err != nil {
-		s.logger.InfoContext(ctx, "part did not start", "part", p.title, "error", err.Error())
-		return fmt.Errorf("starting %s: %w", p.title, err)
-	}
-	s.logger.InfoContext(ctx, "part started", "part", p.title, "detail", detail,
-		"duration", time.Since(began))
-	return nil
-}
-
-func (s *stack) stopParts(ctx context.Context, list []part) error {
-	var errs []error
-	for _, p := range slices.Backward(list) {
-		if p.stop == nil {
-			continue
-		}
-		began := time.Now()
-		err := s.stopPart(ctx, p)
-		s.tell(Event{Part: p.title, Stopped: true, Took: time.Since(began), Err: err})
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-func (s *stack) stopPart(ctx context.Context, p part) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Grace+stopBudget)
-	defer cancel()
-	if err := p.stop(ctx); err != nil {
-		s.logger.WarnContext(ctx, "part did not stop in order", "part", p.title, "error", err.Error())
-		return fmt.Errorf("stopping %s: %w", p.title, err)
-	}
-	return nil
-}
-
-func (s *stack) tell(e Event) {
-	if s.cfg.OnEvent != nil {
-		s.cfg.OnEvent(e)
-	}
-}
-
 func (s *stack) startPool(pool *replicas) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		err := pool.start(ctx, s.environ[pool.pool.Service])
@@ -205,7 +70,7 @@ func (s *stack) startPool(pool *replicas) func(context.Context) (string, error) 
 // startInside serves the services' calls of each other, as a cluster's services do; the API's
 // own port closes before them.
 func (s *stack) startInside(ctx context.Context) (string, error) {
-	l, err := listen(ctx, 0)
+	l, err := listen(ctx, 0, "service routes", "")
 	if err != nil {
 		return "", err
 	}
@@ -216,7 +81,7 @@ func (s *stack) startInside(ctx context.Context) (string, error) {
 }
 
 func (s *stack) startProxy(ctx context.Context) (string, error) {
-	l, err := listen(ctx, s.ports.Proxy)
+	l, err := listen(ctx, s.ports.Proxy, "the API", "--port")
 	if err != nil {
 		return "", err
 	}

@@ -142,6 +142,18 @@ func testRevival(t *testing.T, info Info) {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "all have new processes that others can find", func() bool {
+		now, err := Find(info.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, pid := range now.Children {
+			if pid == info.Children[name] {
+				return false
+			}
+		}
+		return true
+	})
 	client := redis.NewClient(&redis.Options{Addr: info.Redis, Password: info.RedisPassword, MaxRetries: -1})
 	defer client.Close()
 	eventually(t, "redis answers", func() bool { return client.Ping(t.Context()).Err() == nil })
@@ -204,7 +216,7 @@ func TestSignalsLeaveNoProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			victim := exec.Command(program) //nolint:noctx // this test's own binary, ended below
+			victim := exec.Command(program)
 			victim.Env = append(os.Environ(), asStack+"="+string(data))
 			victim.Stderr = os.Stderr
 			if err := victim.Start(); err != nil {
