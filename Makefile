@@ -68,13 +68,13 @@ bench: ## Run the benchmarks (PKG=./services/waste …)
 .PHONY: build
 build: ## Build every binary into bin/
 	@mkdir -p bin
-	@go build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/...
+	@go build -buildvcs=$(VCS) -o bin/ ./cmd/...
 
 # Go decides whether there is anything to do.
 .PHONY: bin/wcctl
 bin/wcctl:
 	@mkdir -p bin
-	@go build -buildvcs=$(VCS) -trimpath -o $@ ./cmd/wcctl
+	@go build -buildvcs=$(VCS) -o $@ ./cmd/wcctl
 
 .PHONY: clean
 clean: ## Remove what was built
