@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/problem"
 	"github.com/wastecoach/wastecoach/internal/telemetry"
 )
@@ -75,7 +76,7 @@ func renderProblem(c *gin.Context) {
 	if last == nil || c.Writer.Written() {
 		return
 	}
-	e := problem.From(last.Err)
+	e := classify(last.Err)
 	doc := e.Document()
 	doc.Instance, doc.RequestID = c.Request.URL.Path, RequestID(c)
 	if e.Kind == problem.RateLimited || e.Kind == problem.Unavailable {
@@ -92,6 +93,18 @@ func renderProblem(c *gin.Context) {
 		return
 	}
 	c.Data(doc.Status, problem.ContentType, body)
+}
+
+var errUnavailable = problem.New(problem.Unavailable, "unavailable",
+	"A part of the system cannot be reached. The same request may succeed in a moment.")
+
+// classify gives an error of no known kind its own: an outage is worth a retry, a fault is not.
+func classify(err error) *problem.Error {
+	e := problem.From(err)
+	if e.Kind == problem.Internal && outage.Is(err) {
+		return errUnavailable.Because(err)
+	}
+	return e
 }
 
 // recoverPanic stands inside renderProblem and observe, so that a panic is answered and counted.
@@ -112,7 +125,7 @@ func (s *Server) recoverPanic(c *gin.Context) {
 
 func (s *Server) logError(c *gin.Context, err error) {
 	level := slog.LevelInfo
-	if problem.From(err).Kind >= problem.Internal {
+	if classify(err).Kind >= problem.Internal {
 		level = slog.LevelError
 	}
 	s.opts.Logger.Log(c.Request.Context(), level, "request refused",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/gofrs/uuid/v5"
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
@@ -177,7 +178,7 @@ func (p *parts) worker(cfg Config, logger *slog.Logger) (*worker, error) {
 		return nil, fmt.Errorf("naming the worker: %w", err)
 	}
 	return &worker{
-		name:  fmt.Sprintf("%s/%d", host, os.Getpid()),
+		name:  fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.Must(uuid.NewV4()).String()[:4]),
 		store: NewStore(p.pool), objects: p.objects, progress: progress.NewStore(p.jobs),
 		outbox: &outbox{queue: p.tasks, cfg: cfg.Jobs},
 		cache:  cache, places: newPlaces(cfg.LocationsURL, logger),
