@@ -30,7 +30,8 @@ func TestLoad(t *testing.T) {
 		"defaults":  {nil, config{Addr: ":8080"}, ""},
 		"from file": {[]string{"WASTE_KEY_FILE=" + file}, config{":8080", "hunter2"}, ""},
 		"both": {
-			[]string{"WASTE_KEY_FILE=" + file, "WASTE_KEY=x"}, config{},
+			[]string{"WASTE_KEY_FILE=" + file, "WASTE_KEY=x"},
+			config{},
 			"WASTE_KEY and WASTE_KEY_FILE are both set",
 		},
 		"missing file": {[]string{"WASTE_KEY_FILE=/nowhere"}, config{}, "reading WASTE_KEY_FILE"},

@@ -80,7 +80,7 @@ var messages = map[string]map[Stage]string{
 	"en": {
 		StageUpload: "Waiting for the photo", StageQueue: "Waiting for a free worker",
 		StageFetch: "Fetching the photo", StageCache: "Looking for a known photo",
-		StagePrepare: "Preparing the photo", StageVision: "Recognising the waste",
+		StagePrepare: "Preparing the photo", StageVision: "Recognizing the waste",
 		StageAdvice: "Writing the advice", StageLocation: "Finding the nearest collection points",
 		StageDone: "Done",
 	},

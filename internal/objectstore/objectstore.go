@@ -126,7 +126,7 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 	if err != nil {
 		return nil, wrap("fetching", key, err)
 	}
-	defer object.Body.Close() //nolint:errcheck // read to its end or given up
+	defer object.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(object.Body, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", key, err)

@@ -19,7 +19,7 @@ func TestIs(t *testing.T) {
 	t.Parallel()
 	_, noPostgres := pgx.Connect(t.Context(), "postgres://127.0.0.1:1/x?connect_timeout=2")
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
-	defer client.Close() //nolint:errcheck // never connected
+	defer client.Close()
 	tests := map[string]struct {
 		err  error
 		want bool

@@ -22,10 +22,7 @@ func Lead(
 ) error {
 	for {
 		err := leadOnce(ctx, pool, lock, fn)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			logger.WarnContext(ctx, "leadership lost", "lock", lock, "error", err)
 		}
 		select {

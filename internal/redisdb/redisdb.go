@@ -4,6 +4,7 @@ package redisdb
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -32,10 +33,15 @@ type Config struct {
 	FirstDB int `env:"FIRST_DB" envDefault:"0"`
 }
 
+// dialTimeout is short and redials are few: who asks has PostgreSQL to turn to, or a caller who
+// can come again.
+const dialTimeout = time.Second
+
 // Open returns a client of one database. It connects at the first command.
 func (c Config) Open(db DB) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: c.Addr, Password: c.Password.Reveal(), DB: c.FirstDB + int(db),
+		DialTimeout: dialTimeout, DialerRetries: 1, MaxRetries: 1,
 	})
 }
 

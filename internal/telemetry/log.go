@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -14,7 +15,7 @@ type attrsKey struct{}
 // With adds attributes to every record that is logged with the returned context.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	known, _ := ctx.Value(attrsKey{}).([]slog.Attr)
-	all := append(known[:len(known):len(known)], attrs...)
+	all := slices.Concat(known, attrs)
 	return context.WithValue(ctx, attrsKey{}, all)
 }
 

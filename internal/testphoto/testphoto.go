@@ -24,7 +24,8 @@ func Picture(seed uint64) image.Image {
 	}
 	for range 14 {
 		x, y, w, h := r.IntN(280), r.IntN(200), 20+r.IntN(120), 20+r.IntN(90)
-		c := color.RGBA{uint8(r.IntN(256)), uint8(r.IntN(256)), uint8(r.IntN(256)), 255}
+		tint := r.Uint32()
+		c := color.RGBA{byte(tint >> 16), byte(tint >> 8), byte(tint), 255} //nolint:gosec // cut to a byte
 		for dx := range w {
 			for dy := range h {
 				img.Set(x+dx, y+dy, c)

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 	"github.com/maypok86/otter/v2"
 
+	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/problem"
 )
 
@@ -87,7 +88,7 @@ func NewVerifier(keys oidc.KeySet, now func() time.Time) (*Verifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the token cache: %w", err)
 	}
-	verifier := oidc.NewVerifier(Issuer, keys, &oidc.Config{
+	verifier := oidc.NewVerifier(Issuer, observedKeys{keys}, &oidc.Config{
 		ClientID: Audience, SupportedSigningAlgs: []string{oidc.EdDSA}, Now: now,
 	})
 	return &Verifier{verifier: verifier, known: known, now: now}, nil
@@ -98,12 +99,38 @@ var ErrUnauthorized = problem.New(
 	problem.Unauthorized, "unauthorized", "A valid access token is needed.",
 )
 
+// ErrKeysUnavailable says that a token cannot be checked now; it may well be valid.
+var ErrKeysUnavailable = problem.New(
+	problem.Unavailable, "keys_unavailable", "Access tokens cannot be checked now.",
+)
+
+// observedKeys remembers why keys could not be had: go-oidc turns that into a bad signature.
+type observedKeys struct{ oidc.KeySet }
+
+type (
+	lookup    struct{ err error }
+	lookupKey struct{}
+)
+
+// VerifySignature implements oidc.KeySet.
+func (k observedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	payload, err := k.KeySet.VerifySignature(ctx, jwt)
+	if l, ok := ctx.Value(lookupKey{}).(*lookup); ok {
+		l.err = err
+	}
+	return payload, err
+}
+
 // Verify returns who the token speaks for, or ErrUnauthorized.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Principal, error) {
 	if p, ok := v.known.GetIfPresent(raw); ok && v.now().Before(p.Expiry) {
 		return p, nil
 	}
-	checked, err := v.verifier.Verify(ctx, raw)
+	var keys lookup
+	checked, err := v.verifier.Verify(context.WithValue(ctx, lookupKey{}, &keys), raw)
+	if outage.Is(keys.err) {
+		return Principal{}, ErrKeysUnavailable.Because(keys.err)
+	}
 	if err != nil {
 		return Principal{}, ErrUnauthorized.Because(err)
 	}

@@ -22,10 +22,10 @@ func (s *keyStore) Published(ctx context.Context, now time.Time) ([]signingKey, 
 		WHERE published_until IS NULL OR published_until > $1
 		ORDER BY signs_from DESC, kid`, now)
 	if err != nil {
-		return nil, outage("reading the signing keys", err)
+		return nil, fault("reading the signing keys", err)
 	}
 	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[signingKey])
-	return keys, wrapOutage("reading the signing keys", err)
+	return keys, wrapFault("reading the signing keys", err)
 }
 
 // AddFirst stores the key unless there is one already, from another replica.
@@ -43,5 +43,5 @@ func (s *keyStore) AddFirst(ctx context.Context, key signingKey) error {
 			key.ID, []byte(key.Public), key.Sealed, key.CreatedAt, key.SignsFrom)
 		return err
 	})
-	return wrapOutage("storing the first signing key", err)
+	return wrapFault("storing the first signing key", err)
 }

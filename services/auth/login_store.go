@@ -34,7 +34,7 @@ func (s *loginStore) Add(ctx context.Context, state string, l loginState) error 
 		return ErrStateInUse
 	}
 	if err != nil {
-		return outage("storing a login", err)
+		return fault("storing a login", err)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (s *loginStore) Take(ctx context.Context, state string) (loginState, error)
 		return loginState{}, ErrStateUnknown
 	}
 	if err != nil {
-		return loginState{}, outage("taking a login", err)
+		return loginState{}, fault("taking a login", err)
 	}
 	var l loginState
 	if err := json.Unmarshal(body, &l); err != nil {
@@ -66,7 +66,7 @@ func (s *loginStore) PutBack(ctx context.Context, state string, l loginState, no
 		return nil
 	}
 	if err := s.redis.Set(ctx, stateKey(state), body, left).Err(); err != nil {
-		return outage("putting a login back", err)
+		return fault("putting a login back", err)
 	}
 	return nil
 }

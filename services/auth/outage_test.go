@@ -22,7 +22,7 @@ func TestOutage(t *testing.T) {
 		"constraint violated": {&pgconn.PgError{Code: "23505"}, false},
 		"Redis says nil":      {redis.Nil, false},
 	} {
-		if got := errors.Is(outage("doing", tt.err), ErrUnavailable); got != tt.want {
+		if got := errors.Is(fault("doing", tt.err), ErrUnavailable); got != tt.want {
 			t.Errorf("%s: outage %t, want %t", name, got, tt.want)
 		}
 	}

@@ -50,7 +50,7 @@ func (s *sessionStore) Add(ctx context.Context, session *Session, refreshToken s
 		p.PExpire(ctx, index, s.times.Absolute)
 		return nil
 	})
-	return wrapOutage("storing a session", err)
+	return wrapFault("storing a session", err)
 }
 
 // Rotate uses up a refresh token; after replayed, sealed is the successor that was made before.
@@ -61,7 +61,7 @@ func (s *sessionStore) Rotate(
 		s.now().UnixMilli(), digest(used), digest(successor), sealedSuccessor,
 		s.times.Idle.Milliseconds(), s.times.ReplayWindow.Milliseconds()).StringSlice()
 	if err != nil {
-		return "", nil, outage("rotating a refresh token", err)
+		return "", nil, fault("rotating a refresh token", err)
 	}
 	return outcome(answer[0]), []byte(answer[1]), nil
 }
@@ -70,7 +70,7 @@ func (s *sessionStore) Rotate(
 func (s *sessionStore) Get(ctx context.Context, id uuid.UUID) (Session, error) {
 	fields, err := s.redis.HGetAll(ctx, sessionKey(id)).Result()
 	if err != nil {
-		return Session{}, outage("reading a session", err)
+		return Session{}, fault("reading a session", err)
 	}
 	return s.decode(id, fields)
 }
@@ -81,7 +81,7 @@ func (s *sessionStore) List(ctx context.Context, user uuid.UUID) ([]Session, err
 		Key: indexKey(user), Start: 0, Stop: -1, Rev: true,
 	}).Result()
 	if err != nil {
-		return nil, outage("listing sessions", err)
+		return nil, fault("listing sessions", err)
 	}
 	found := make([]*redis.MapStringStringCmd, len(members))
 	_, err = s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -91,7 +91,7 @@ func (s *sessionStore) List(ctx context.Context, user uuid.UUID) ([]Session, err
 		return nil
 	})
 	if err != nil {
-		return nil, outage("reading sessions", err)
+		return nil, fault("reading sessions", err)
 	}
 	sessions := []Session{}
 	var ended []any
@@ -109,7 +109,7 @@ func (s *sessionStore) List(ctx context.Context, user uuid.UUID) ([]Session, err
 	if len(ended) > 0 {
 		err = s.redis.ZRem(ctx, indexKey(user), ended...).Err()
 	}
-	return sessions, wrapOutage("dropping ended sessions", err)
+	return sessions, wrapFault("dropping ended sessions", err)
 }
 
 // End forgets a session; one that has ended already is no error.
@@ -119,14 +119,14 @@ func (s *sessionStore) End(ctx context.Context, id uuid.UUID) error {
 		return nil
 	}
 	if err != nil {
-		return outage("finding a session", err)
+		return fault("finding a session", err)
 	}
 	_, err = s.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.Del(ctx, sessionKey(id))
 		p.ZRem(ctx, indexKey(uuid.FromStringOrNil(user)), id.String())
 		return nil
 	})
-	return wrapOutage("ending a session", err)
+	return wrapFault("ending a session", err)
 }
 
 func (s *sessionStore) decode(id uuid.UUID, fields map[string]string) (Session, error) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/problem"
 )
 
@@ -41,7 +41,7 @@ func (s *Store) Add(ctx context.Context, p Profile) error {
 		VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (user_id) DO NOTHING`,
 		p.ID, p.DisplayName, p.Locale, p.CreatedAt, p.UpdatedAt)
-	return outage("making a profile", err)
+	return fault("making a profile", err)
 }
 
 // Update applies a valid patch. A patch that changes nothing leaves updated_at alone.
@@ -65,27 +65,21 @@ func (s *Store) Update(
 
 func one(act string, rows pgx.Rows, err error) (Profile, error) {
 	if err != nil {
-		return Profile{}, outage(act, err)
+		return Profile{}, fault(act, err)
 	}
 	profile, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Profile])
 	profile.CreatedAt, profile.UpdatedAt = profile.CreatedAt.UTC(), profile.UpdatedAt.UTC()
-	return profile, outage(act, err)
+	return profile, fault(act, err)
 }
 
-// outage wraps err with the act; it is ErrUnavailable where the server gave no answer, or stops.
-func outage(act string, err error) error {
+// fault wraps err with the act; it is ErrUnavailable where the server gave no answer, or stops.
+func fault(act string, err error) error {
 	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("%s: %w", act, err)
-	var answered *pgconn.PgError
-	if isMissing(err) || errors.As(err, &answered) && !stopping(answered.Code) {
-		return err
+	if outage.Is(err) {
+		return ErrUnavailable.Because(err).After(outagePause)
 	}
-	return ErrUnavailable.Because(err).After(outagePause)
-}
-
-// stopping knows the SQLSTATE classes of a server that shuts down, starts up or is full.
-func stopping(code string) bool {
-	return len(code) == 5 && (code[:2] == "57" || code[:2] == "53" || code[:2] == "08")
+	return err
 }

@@ -42,9 +42,9 @@ var (
 	errUnavailable = problem.New(problem.Unavailable, "analysis_unavailable",
 		"A part of the system could not be reached. Please try again later.")
 	errVisionUnavailable = problem.New(problem.Unavailable, "vision_unavailable",
-		"The photo could not be recognised right now. Please try again later.")
+		"The photo could not be recognized right now. Please try again later.")
 	errVisionRefused = problem.New(problem.Invalid, "vision_refused",
-		"The photo could not be recognised. Please take another one.")
+		"The photo could not be recognized. Please take another one.")
 	errChecksum = problem.New(problem.Invalid, "checksum_mismatch",
 		"The photo that arrived is not the one that was announced.")
 )

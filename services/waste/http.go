@@ -82,11 +82,6 @@ func plainKey(key string) bool {
 	return true
 }
 
-type jobPage struct {
-	Jobs          []job.Job `json:"jobs"`
-	NextPageToken string    `json:"next_page_token"`
-}
-
 func (a *routes) listAnalyses(c *gin.Context) error {
 	filter, err := parseFilter(c.Request.URL.Query())
 	if err != nil {

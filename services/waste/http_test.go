@@ -1,6 +1,7 @@
 package waste
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func TestUploadIsSignedExactly(t *testing.T) {
 	other := slices.Clone(photo)
 	other[len(other)-3] ^= 0xff
 
-	ticket := s.announce(photo, "image/jpeg")
+	ticket := s.announce(photo)
 	if left := time.Until(ticket.ExpiresAt); left > 5*time.Minute {
 		t.Errorf("the upload is valid for %s", left)
 	}
@@ -216,7 +217,7 @@ func TestPolling(t *testing.T) {
 	t.Run("the same from PostgreSQL when Redis is empty", func(t *testing.T) {
 		s.flushRedis()
 		a := s.get(id).want(http.StatusOK)
-		if string(a.Body) != string(first.Body) || a.Header.Get("ETag") != etag {
+		if !bytes.Equal(a.Body, first.Body) || a.Header.Get("ETag") != etag {
 			t.Errorf("got %s, want %s", a.Body, first.Body)
 		}
 	})
@@ -283,7 +284,7 @@ func TestList(t *testing.T) {
 	var got []uuid.UUID
 	pageToken := ""
 	for pages := 0; ; pages++ {
-		var page jobPage
+		var page Page
 		s.call("GET", "/analyses?page_size=2&page_token="+pageToken, nil).
 			want(http.StatusOK).into(&page)
 		for _, j := range page.Jobs {
@@ -299,7 +300,7 @@ func TestList(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	var canceled jobPage
+	var canceled Page
 	s.call("GET", "/analyses?status=canceled", nil).want(http.StatusOK).into(&canceled)
 	if len(canceled.Jobs) != 1 || canceled.Jobs[0].ID != want[0] {
 		t.Errorf("canceled: %+v", canceled.Jobs)

@@ -18,15 +18,21 @@ const (
 	largestPage = 100
 )
 
+// Page is a part of a list; NextPageToken is empty on the last one.
+type Page struct {
+	Jobs          []job.Job `json:"jobs"`
+	NextPageToken string    `json:"next_page_token"`
+}
+
 // List returns one page of a user's jobs, newest first.
-func (s *Service) List(ctx context.Context, user uuid.UUID, f Filter) (jobPage, error) {
+func (s *Service) List(ctx context.Context, user uuid.UUID, f Filter) (Page, error) {
 	more := f
 	more.Limit++ // one more row tells whether there is a next page
 	rows, err := s.store.List(ctx, user, more)
 	if err != nil {
-		return jobPage{}, err
+		return Page{}, err
 	}
-	page := jobPage{Jobs: []job.Job{}}
+	page := Page{Jobs: []job.Job{}}
 	if len(rows) > f.Limit {
 		rows = rows[:f.Limit]
 		page.NextPageToken = pageToken(rows[f.Limit-1].ID)

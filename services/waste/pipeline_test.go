@@ -181,7 +181,7 @@ func TestUploadArrivesAfterTheAnalysisIsAsked(t *testing.T) {
 	s := setup(t)
 	s.work()
 	photo := jpegOf(4)
-	ticket := s.announce(photo, "image/jpeg")
+	ticket := s.announce(photo)
 	j := s.analyze(ticket.UploadID).want(http.StatusAccepted).job()
 	if j.Status != job.AwaitingUpload || j.Stage != job.StageUpload {
 		t.Fatalf("job %+v", j)
@@ -194,7 +194,7 @@ func TestUploadNeverFinishedExpires(t *testing.T) {
 	t.Parallel()
 	s := setup(t, "WASTE_JOBS_UPLOAD_VALID=1s")
 	s.work()
-	ticket := s.announce(jpegOf(5), "image/jpeg")
+	ticket := s.announce(jpegOf(5))
 	id := s.analyze(ticket.UploadID).want(http.StatusAccepted).job().ID
 	waitFor(t, "the job to expire", func() bool { return s.get(id).Status == http.StatusGone })
 	a := s.get(id).wantCode(410, "analysis_expired")
@@ -205,7 +205,7 @@ func TestUploadNeverFinishedExpires(t *testing.T) {
 	s.call("POST", path+"/cancel", nil).wantCode(410, "analysis_expired")
 	s.call("GET", path+"/photo", nil).wantCode(410, "analysis_expired")
 	s.call("POST", path+"/feedback", Feedback{Class: "glass"}).wantCode(410, "analysis_expired")
-	late := s.announce(jpegOf(6), "image/jpeg")
+	late := s.announce(jpegOf(6))
 	waitFor(t, "the second upload to expire", func() bool {
 		return query[bool](s, `SELECT bool_and(expires_at < now()) FROM waste.uploads`)
 	})
@@ -326,7 +326,9 @@ func TestModelFaults(t *testing.T) {
 		"rate limited, then well": {[]openaitest.Behavior{openaitest.RateLimited(time.Second)}, ""},
 		"two faults, then well":   {[]openaitest.Behavior{openaitest.ServerError(), openaitest.Cut()}, ""},
 		"refused":                 {[]openaitest.Behavior{openaitest.Refuse()}, "vision_refused"},
-		"wrong key":               {[]openaitest.Behavior{openaitest.Status(401, "invalid_api_key")}, "vision_unavailable"},
+		"wrong key": {
+			[]openaitest.Behavior{openaitest.Status(401, "invalid_api_key")}, "vision_unavailable",
+		},
 		"always garbage": {
 			[]openaitest.Behavior{
 				openaitest.Garbage(), openaitest.Garbage(), openaitest.Garbage(), openaitest.Garbage(),
@@ -499,7 +501,8 @@ func TestOrphanedTaskIsReplaced(t *testing.T) {
 	id := s.analyze(s.upload(jpegOf(44)).UploadID).want(http.StatusAccepted).job().ID
 	// An active task without a lease, which asynq itself never recovers (asynq #1051).
 	redis := s.redis.Client(int(redisdb.Jobs))
-	task := redis.RPopLPush(t.Context(), "asynq:{waste}:pending", "asynq:{waste}:active").Val()
+	task := redis.LMove(t.Context(),
+		"asynq:{waste}:pending", "asynq:{waste}:active", "RIGHT", "LEFT").Val()
 	redis.HSet(t.Context(), "asynq:{waste}:t:"+task, "state", "active")
 	s.work()
 	s.succeeded(id)

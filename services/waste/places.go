@@ -72,7 +72,7 @@ func (p *places) fetch(
 	if err != nil {
 		return nil, fmt.Errorf("asking for collection points: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // only read from
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("asking for collection points: status %d", response.StatusCode)
 	}

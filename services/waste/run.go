@@ -152,7 +152,7 @@ func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		},
 	})
 	inspector := asynq.NewInspector(cfg.Redis.Asynq())
-	defer inspector.Close() //nolint:errcheck // nothing is written
+	defer inspector.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return tasks.Run(ctx) })
 	group.Go(func() error { return health.Run(ctx, cfg.HTTP) })

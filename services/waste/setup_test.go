@@ -185,7 +185,9 @@ func (s *system) advise() func() {
 	go func() { ended <- server.Run(ctx) }()
 	return func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			s.t.Errorf("the recycling worker ended with %v", err)
+		}
 		_ = tasks.Close()
 	}
 }
@@ -293,7 +295,7 @@ func (s *system) send(r *http.Request) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read below
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -308,10 +310,10 @@ func announcement(data []byte, contentType string) UploadRequest {
 	}
 }
 
-func (s *system) announce(data []byte, contentType string) UploadTicket {
+func (s *system) announce(data []byte) UploadTicket {
 	s.t.Helper()
 	var ticket UploadTicket
-	s.call("POST", "/uploads", announcement(data, contentType)).want(http.StatusCreated).into(&ticket)
+	s.call("POST", "/uploads", announcement(data, "image/jpeg")).want(http.StatusCreated).into(&ticket)
 	return ticket
 }
 
@@ -330,18 +332,17 @@ func (s *system) put(ticket UploadTicket, data []byte) answer {
 
 func (s *system) upload(data []byte) UploadTicket {
 	s.t.Helper()
-	ticket := s.announce(data, "image/jpeg")
+	ticket := s.announce(data)
 	s.put(ticket, data).want(http.StatusOK)
 	return ticket
 }
 
-func (s *system) analyze(upload uuid.UUID, more ...string) answer {
+func (s *system) analyze(upload uuid.UUID) answer {
 	s.t.Helper()
 	key := uuid.Must(uuid.NewV7()).String()
-	headers := append([]string{"Idempotency-Key", key}, more...)
 	return s.call("POST", "/analyses", map[string]any{
 		"upload_id": upload, "locale": "en", "location": Location{37.5, 127},
-	}, headers...)
+	}, "Idempotency-Key", key)
 }
 
 func (s *system) get(id uuid.UUID, headers ...string) answer {

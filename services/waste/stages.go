@@ -38,7 +38,7 @@ func (r *run) analyze(ctx context.Context) error {
 		verdict = r.known
 	}
 	if verdict == nil {
-		if verdict, err = r.recognise(ctx, jpeg); err != nil {
+		if verdict, err = r.recognize(ctx, jpeg); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (r *run) answer(ctx context.Context, known knownImage) error {
 	return errAnswered
 }
 
-func (r *run) recognise(ctx context.Context, jpeg []byte) (*vision.Verdict, error) {
+func (r *run) recognize(ctx context.Context, jpeg []byte) (*vision.Verdict, error) {
 	if err := r.advance(ctx, step{Progress: 40, Stage: job.StageVision}); err != nil {
 		return nil, err
 	}
