@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"image"
+	"image/jpeg"
 	"io"
 	"net/http"
 	"os"
@@ -14,8 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/image/draw"
+
 	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/testphoto"
 )
 
 // analyses is the document of `wcctl analyze -o json`.
@@ -84,13 +89,46 @@ func TestAnalyze(t *testing.T) {
 			t.Errorf("%v model calls", after-before)
 		}
 	})
+	t.Run("re-encoded at quality 60 and resized to 70 %", func(t *testing.T) {
+		before := s.modelCalls()
+		small := filepath.Join(t.TempDir(), "small.jpg")
+		if err := os.WriteFile(small, shrunk(t, all[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got analyses
+		s.wcctl(nil, "analyze", "-o", "json", small).ok().into(&got)
+		if !got.Analyses[0].Answer.Cached {
+			t.Error("no hit")
+		}
+		if after := s.modelCalls(); after != before {
+			t.Errorf("%v model calls", after-before)
+		}
+	})
 	t.Run("a missing file is an error that does not stop the others", func(t *testing.T) {
 		missing := filepath.Join(t.TempDir(), "none.jpg")
 		e := s.wcctl(nil, "analyze", missing, all[0])
-		if e.Code != 1 || !strings.Contains(e.Stderr+e.Stdout, missing) {
+		if e.Code != 1 || !strings.Contains(e.Stderr+e.Stdout, filepath.Base(missing)) {
 			t.Errorf("exit code %d\n%s%s", e.Code, e.Stdout, e.Stderr)
 		}
 	})
+}
+
+// shrunk is a photo at 70 % of its size and quality 60.
+func shrunk(t *testing.T, path string) []byte {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	whole, err := jpeg.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := whole.Bounds().Size().Mul(7).Div(10)
+	small := image.NewRGBA(image.Rectangle{Max: size})
+	draw.CatmullRom.Scale(small, small.Bounds(), whole, whole.Bounds(), draw.Src, nil)
+	return testphoto.JPEG(small, 60)
 }
 
 // modelCalls adds up the metric over all waste workers.
@@ -126,6 +164,12 @@ func (s *stack) modelCalls() float64 {
 	return sum
 }
 
+// runs tells whether there is such a process; one that has ended but was not waited for is none.
+func runs(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err == nil && !strings.Contains(string(status), "State:\tZ")
+}
+
 // TestNothingIsLeftBehind stops the stack and looks for its processes.
 func TestNothingIsLeftBehind(t *testing.T) {
 	s := startStack(t, nil, "--model-latency", "0s")
@@ -143,9 +187,12 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for _, pid := range s.Children {
 		pids = append(pids, pid)
 	}
+	deadline := time.Now().Add(5 * time.Second)
 	for _, pid := range pids {
-		if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
-			t.Errorf("process %d is left", pid)
+		for runs(pid) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d is left", pid)
+			}
 		}
 	}
 	if e := s.wcctl(nil, "dev", "status"); e.Code == 0 {

@@ -73,7 +73,7 @@ func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		return err
 	}
 	registry := telemetry.NewRegistry()
-	model, err := llm.New(cfg.LLM, modelprovider.Deps{Log: logger, Registerer: registry, Redis: cache})
+	model, err := llm.New(cfg.LLM, modelprovider.Deps{Log: logger, Registerer: registry, Redis: jobs})
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func (p *parts) worker(cfg Config, logger *slog.Logger) (*worker, error) {
 		return nil, err
 	}
 	analyzer, err := vision.New(cfg.Vision, modelprovider.Deps{
-		Log: logger, Registerer: p.registry, Redis: p.common,
+		Log: logger, Registerer: p.registry, Redis: p.jobs,
 	})
 	if err != nil {
 		return nil, err

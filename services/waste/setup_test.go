@@ -52,27 +52,29 @@ const testPatience = 30 * time.Second
 // system is the waste API and its worker on real parts. The vision model, the recycling worker
 // and the locations service stand at the wire.
 type system struct {
-	t     *testing.T
+	t     testing.TB
 	cfg   Config
 	db    *testdb.DB
 	redis *testredis.Redis
 	model *openaitest.Server
 	url   string
-	key   ed25519.PrivateKey
-	user  uuid.UUID
+	// bare serves without holding the exchanges against the document.
+	bare *httptest.Server
+	key  ed25519.PrivateKey
+	user uuid.UUID
 	// placesDown makes the locations service fail; advised counts the advice given.
 	placesDown atomic.Bool
 	advised    atomic.Int64
 }
 
 // setup starts the API. Workers are started by work.
-func setup(t *testing.T, environ ...string) *system {
+func setup(t testing.TB, environ ...string) *system {
 	t.Helper()
 	return setupOn(t, testdb.New(t, "waste"), tests3.New(t), environ...)
 }
 
 // setupOn is setup on a database and a bucket that the test may take away.
-func setupOn(t *testing.T, db *testdb.DB, bucket tests3.Bucket, environ ...string) *system {
+func setupOn(t testing.TB, db *testdb.DB, bucket tests3.Bucket, environ ...string) *system {
 	t.Helper()
 	s := &system{t: t, user: uuid.Must(uuid.NewV7()), db: db, redis: testredis.New(t)}
 	var modelURL string
@@ -125,6 +127,8 @@ func (s *system) serve() {
 	web := httptest.NewServer(contract.Wrap(t, server.Handler()))
 	t.Cleanup(web.Close)
 	s.url = web.URL + "/api/v1/waste"
+	s.bare = httptest.NewServer(server.Handler())
+	t.Cleanup(s.bare.Close)
 }
 
 func (s *system) logger(name string) *slog.Logger {
@@ -205,7 +209,7 @@ func (s *system) nearby(w http.ResponseWriter, r *http.Request) {
 
 // answer is one exchange with the API.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	Status int
 	Header http.Header
 	Body   []byte

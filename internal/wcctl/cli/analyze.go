@@ -42,16 +42,17 @@ Photos are JPEG, PNG or WebP files. Progress goes to standard error, the answers
 standard output in the order of the photos. With -o json they are one document:
 
   {"server": URL, "succeeded": N, "failed": N,
-   "analyses": [{"photo": PATH, "seconds": S, "job": {...}, "error": null}, ...]}
+   "analyses": [{"photo": PATH, "seconds": S, "id": ID, "status": STATUS, ...,
+                 "result": {"vision": {...}, "advice": {...}, ...}, "error": null}, ...]}
 
-job is the API's job, result included, and null where none was started; error is
-null or {"message", "code", "hint"}.
+From id to result they are the fields of the API's job, and missing where none was
+started. error is null or {"message", "code", "hint"}.
 
 The exit code is 0 when every photo has an answer, 1 when one has none. Ctrl-C
 cancels what runs on the server too, prints the answers so far and ends with 130.`,
 		Example: `  wcctl analyze bottle.jpg
   wcctl analyze *.jpg --location 37.5665,126.9780 --locale en
-  wcctl analyze *.jpg -o json | jq '.analyses[].job.result.advice.summary'`,
+  wcctl analyze *.jpg -o json | jq '.analyses[].result.advice.summary'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.photos = args

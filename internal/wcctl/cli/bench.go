@@ -14,7 +14,7 @@ func newBench(con *console) *cobra.Command {
 		GroupID: groupMeasure,
 		Short:   "Measure a running Waste Coach",
 	}
-	cmd.AddCommand(newBenchPoll(con), newBenchPickup(con))
+	cmd.AddCommand(newBenchPoll(con), newBenchPickup(con), newBenchBare(con))
 	return cmd
 }
 

@@ -12,8 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/internal/client"
-	"github.com/wastecoach/wastecoach/internal/env"
-	"github.com/wastecoach/wastecoach/internal/redisdb"
 	"github.com/wastecoach/wastecoach/internal/wcctl/bench"
 )
 
@@ -48,8 +46,8 @@ func newBenchPoll(con *console) *cobra.Command {
 
 Jobs of photos that no cache knows are started and replaced as they end. Clients with
 one kept connection each poll them at the replicas of the waste service. In %d rounds
-this takes turns with a bare net/http handler in this process that does the same Redis
-read and nothing else; the ratio is that of the medians of the rounds.
+this takes turns with a bare net/http handler, in a process of its own, that does the
+same Redis read and nothing else; the ratio is that of the medians of the rounds.
 
 The replicas and Redis are those of the running wcctl dev unless told otherwise.
 Without Redis there is no bare handler and no ratio.`, benchRounds),
@@ -152,14 +150,13 @@ type pollBench struct {
 func (b *pollBench) measure(ctx context.Context) (*pollReport, error) {
 	bareURL := ""
 	if b.opts.redisAddr != "" {
-		address, stop, err := bench.ServeBare(ctx, redisdb.Config{
-			Addr: b.opts.redisAddr, FirstDB: b.opts.redisFirstDB,
-			Password: env.Secret(b.opts.redisPassword),
+		address, stop, err := startBare(ctx, bareConfig{
+			Addr: b.opts.redisAddr, FirstDB: b.opts.redisFirstDB, Password: b.opts.redisPassword,
 		})
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = stop() }() // the run is over
+		defer stop()
 		bareURL = address
 	}
 	fmt.Fprintf(b.con.err, "starting %d jobs\n", b.opts.jobs)

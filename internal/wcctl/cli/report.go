@@ -18,14 +18,14 @@ type report struct {
 	Analyses  []*entry `json:"analyses"`
 }
 
-// entry is one photo.
+// entry is one photo, with the fields of its job once it has one. Error is of either.
 type entry struct {
-	Photo   string      `json:"photo"`
-	Seconds float64     `json:"seconds"`
-	Job     *job.Job    `json:"job"`
-	Error   *entryError `json:"error"`
-	file    photo
-	answer  client.Answer
+	Photo   string  `json:"photo"`
+	Seconds float64 `json:"seconds"`
+	*job.Job
+	Error  *entryError `json:"error"`
+	file   photo
+	answer client.Answer
 }
 
 type entryError struct {
