@@ -1,12 +1,15 @@
 package httpserver
 
 import (
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -33,32 +36,76 @@ func Bind(c *gin.Context, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return bindError(err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	var tooLarge *http.MaxBytesError
+	switch _, err := decoder.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &tooLarge):
+		return bindError(err)
+	default:
 		return errMalformed.Detailf("There is more than one JSON value in the body.")
 	}
-	return nil
 }
 
 func bindError(err error) error {
 	var (
 		tooLarge *http.MaxBytesError
 		wrong    *json.UnmarshalTypeError
+		syntax   *json.SyntaxError
 	)
 	switch {
 	case errors.As(err, &tooLarge):
 		return errTooLarge.Detailf("The body is larger than %d bytes.", tooLarge.Limit)
 	case errors.As(err, &wrong):
 		return errMalformed.Detailf("A field has the wrong type.").WithFields(problem.Field{
-			Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"),
+			Pointer: pointer(wrong.Field),
 			Code:    "wrong_type",
-			Detail:  fmt.Sprintf("must be %s, not %s", wrong.Type, wrong.Value),
+			Detail:  fmt.Sprintf("must be %s, not %s", jsonType(wrong.Type), wrong.Value),
 		})
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		name := strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`)
+		// The decoder tells the name only: of a field inside an object the pointer has no parents.
+		name := strings.TrimPrefix(err.Error(), "json: unknown field ")
+		if plain, err := strconv.Unquote(name); err == nil {
+			name = plain
+		}
 		return errMalformed.Detailf("The body has an unknown field.").WithFields(problem.Field{
-			Pointer: "/" + name, Code: "unknown_field", Detail: "is not known here",
+			Pointer: "/" + escape.Replace(name), Code: "unknown_field", Detail: "is not known here",
 		})
-	default:
+	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errMalformed.Because(err)
+	default: // valid JSON that a field's own UnmarshalText refuses
+		return errMalformed.Detailf("A field has a value that cannot be read.").Because(err)
+	}
+}
+
+// escape is what RFC 6901 asks of a name in a pointer.
+var escape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// pointer turns the decoder's dotted path into a JSON pointer; the whole body's is empty.
+func pointer(path string) string {
+	if path == "" {
+		return ""
+	}
+	return "/" + strings.ReplaceAll(escape.Replace(path), ".", "/")
+}
+
+// jsonType names a Go type as clients know it.
+func jsonType(t reflect.Type) string {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "string" // a UUID is an array only in Go
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Float32, reflect.Float64:
+		return "number"
+	case reflect.Slice, reflect.Array:
+		return "array"
+	case reflect.Struct, reflect.Map:
+		return "object"
+	default:
+		return "integer"
 	}
 }

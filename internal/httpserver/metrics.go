@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -30,9 +31,20 @@ func newMetrics(opts Options) *metrics {
 	return m
 }
 
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
+	}
+}
+
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	if route == "" {
-		route = "none" // a route of its own for each unknown path would be endless
+		// A label of its own for each unknown path or invented method would be endless.
+		route, method = "none", knownMethod(method)
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(method, route).Observe(took.Seconds())

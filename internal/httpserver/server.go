@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -60,6 +61,7 @@ type Server struct {
 	engine *gin.Engine
 	opts   Options
 	drain  chan struct{}
+	stop   sync.Once
 }
 
 // New returns a Server without routes of its own.
@@ -67,6 +69,7 @@ func New(opts Options) *Server {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false // gin's redirects pass the middleware by
 	engine.ContextWithFallback = true
 	s := &Server{engine: engine, opts: opts, drain: make(chan struct{})}
 	engine.Use(requestID, s.observe(newMetrics(opts)), renderProblem, s.recoverPanic, limitBody)
@@ -119,7 +122,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, cfg Config) e
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		close(s.drain)
+		s.stop.Do(func() { close(s.drain) })
 		time.Sleep(cfg.DrainDelay)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTimeout)
 		defer cancel()
