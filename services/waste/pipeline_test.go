@@ -3,6 +3,7 @@ package waste
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -456,6 +457,30 @@ func TestDeadWorkersJobGoesToAnother(t *testing.T) {
 			t.Errorf("changed from %s to %s", before, after)
 		}
 	})
+}
+
+func TestAdviceForAJobThatWasSentAgain(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	id := s.analyze(s.upload(jpegOf(45)).UploadID).want(http.StatusAccepted).job().ID
+	// As the reconciler leaves a job whose advice took too long.
+	_, err := s.db.Pool("waste").Exec(t.Context(), `UPDATE analyses SET status = 'queued',
+		next_task = 'recycling:advise', stage = 'advice', progress = 60, dispatch = 7`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, lease := NewStore(s.db.Pool("waste")), s.cfg.Jobs.Lease
+	a, err := store.claimAdvised(t.Context(), id, pipeline.Advice{ItemID: "box"}, "w", lease)
+	if err != nil || a.Status != job.Processing || a.Progress != 80 {
+		t.Fatalf("claimed as %s at %d: %v", a.Status, a.Progress, err)
+	}
+	if err := store.renew(t.Context(), &a, lease); err != nil {
+		t.Errorf("the lease cannot be renewed: %v", err)
+	}
+	_, err = store.claimAdvised(t.Context(), id, pipeline.Advice{ItemID: "can"}, "w2", lease)
+	if !errors.Is(err, errNotOurs) {
+		t.Errorf("the advice was taken twice: %v", err)
+	}
 }
 
 func TestFinishedStagesAreNotPaidTwice(t *testing.T) {

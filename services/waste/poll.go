@@ -28,8 +28,9 @@ const (
 	busyRate     = 2_000 // polls per second of one replica
 	longestWait  = 20 * time.Second
 	waitCheck    = 100 * time.Millisecond
-	// stalledAfter is without a change of a job that somebody should work on.
-	stalledAfter = 10 * time.Second
+	// stalledAfter is without a change of a job that somebody should work on; it is longer than the
+	// longest model call.
+	stalledAfter = 45 * time.Second
 )
 
 // poller answers the polled route: from Redis, or from PostgreSQL where Redis does not know.

@@ -35,7 +35,8 @@ func (s *Store) claim(
 func (s *Store) claimAdvised(
 	ctx context.Context, id uuid.UUID, advice pipeline.Advice, worker string, lease time.Duration,
 ) (Analysis, error) {
-	return s.fenced(ctx, `UPDATE analyses SET next_task = 'waste:complete', attempt = attempt + 1,
+	return s.fenced(ctx, `UPDATE analyses SET next_task = 'waste:complete',
+			status = 'processing', attempt = attempt + 1,
 			dispatch = dispatch + 1, advice = $2, advice_at = now(), tries = 0,
 			worker = $3, check_at = now() + make_interval(secs => $4),
 			progress = GREATEST(progress, 80), stage = 'location',
