@@ -20,15 +20,16 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/testphoto"
 )
 
 // analyses is the document of `wcctl analyze -o json`.
 type analyses struct {
 	Analyses []struct {
-		Photo  string         `json:"photo"`
-		Status job.Status     `json:"status"`
-		Answer *client.Answer `json:"result"`
+		Photo  string           `json:"photo"`
+		Status job.Status       `json:"status"`
+		Answer *pipeline.Result `json:"result"`
 	} `json:"analyses"`
 }
 

@@ -2,8 +2,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"os"
 
 	"github.com/wastecoach/wastecoach/internal/daemon"
@@ -11,13 +9,9 @@ import (
 )
 
 func main() {
-	os.Exit(daemon.Main("auth", daemon.Command{Name: "serve", Help: "run the API", Run: serve}))
-}
-
-func serve(ctx context.Context, environ []string, logger *slog.Logger) error {
-	cfg, err := auth.LoadConfig(environ)
-	if err != nil {
-		return err
-	}
-	return auth.Serve(ctx, cfg, logger)
+	os.Exit(daemon.Main("auth",
+		daemon.Command{
+			Name: "serve", Help: "answer the API", Run: daemon.With(auth.LoadConfig, auth.Serve),
+		},
+	))
 }

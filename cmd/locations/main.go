@@ -2,8 +2,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"os"
 
 	"github.com/wastecoach/wastecoach/internal/daemon"
@@ -12,18 +10,8 @@ import (
 
 func main() {
 	os.Exit(daemon.Main("locations",
-		daemon.Command{Name: "serve", Help: "answer the API", Run: with(locations.Serve)},
+		daemon.Command{
+			Name: "serve", Help: "answer the API", Run: daemon.With(locations.LoadConfig, locations.Serve),
+		},
 	))
-}
-
-func with(
-	run func(context.Context, locations.Config, *slog.Logger) error,
-) func(context.Context, []string, *slog.Logger) error {
-	return func(ctx context.Context, environ []string, logger *slog.Logger) error {
-		cfg, err := locations.LoadConfig(environ)
-		if err != nil {
-			return err
-		}
-		return run(ctx, cfg, logger)
-	}
 }

@@ -2,8 +2,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"os"
 
 	"github.com/wastecoach/wastecoach/internal/daemon"
@@ -12,19 +10,11 @@ import (
 
 func main() {
 	os.Exit(daemon.Main("recycling",
-		daemon.Command{Name: "serve", Help: "answer the API", Run: with(recycling.Serve)},
-		daemon.Command{Name: "work", Help: "run the tasks", Run: with(recycling.Work)},
+		daemon.Command{
+			Name: "serve", Help: "answer the API", Run: daemon.With(recycling.LoadConfig, recycling.Serve),
+		},
+		daemon.Command{
+			Name: "work", Help: "run the tasks of the recycling queue", Run: daemon.With(recycling.LoadConfig, recycling.Work),
+		},
 	))
-}
-
-func with(
-	run func(context.Context, recycling.Config, *slog.Logger) error,
-) func(context.Context, []string, *slog.Logger) error {
-	return func(ctx context.Context, environ []string, logger *slog.Logger) error {
-		cfg, err := recycling.LoadConfig(environ)
-		if err != nil {
-			return err
-		}
-		return run(ctx, cfg, logger)
-	}
 }

@@ -41,46 +41,13 @@ type Snapshot struct {
 	PollAfter time.Duration
 }
 
-// Answer is the result of an analysis.
-type Answer struct {
-	Vision           Verdict          `json:"vision"`
-	Advice           pipeline.Advice  `json:"advice"`
-	CollectionPoints []pipeline.Point `json:"collection_points"`
-	// Cached tells that no vision model was called.
-	Cached bool `json:"cached"`
-	// Photo is the route of the photo without its metadata.
-	Photo string `json:"photo"`
-	// Warnings names parts that could not be had, e.g. "collection_points_unavailable".
-	Warnings []string `json:"warnings"`
-}
-
-// Verdict is what the vision model saw. Confidence is 0 to 1.
-type Verdict struct {
-	Class      wasteclass.Class `json:"class"`
-	Label      string           `json:"label"`
-	Material   string           `json:"material"`
-	Shape      string           `json:"shape"`
-	Parts      []Part           `json:"parts"`
-	Confidence float64          `json:"confidence"`
-	NameKO     string           `json:"name_ko"`
-	NameEN     string           `json:"name_en"`
-	Model      string           `json:"model"`
-}
-
-// Part is a component that has to be separated from the item.
-type Part struct {
-	Name     string           `json:"name"`
-	Material string           `json:"material"`
-	Class    wasteclass.Class `json:"class"`
-}
-
-// ParseAnswer reads the result of a job that succeeded.
-func ParseAnswer(j job.Job) (Answer, error) {
-	var a Answer
-	if err := json.Unmarshal(j.Result, &a); err != nil {
-		return Answer{}, fmt.Errorf("reading the result of job %s: %w", j.ID, err)
+// ParseResult reads the result of a job that succeeded.
+func ParseResult(j job.Job) (pipeline.Result, error) {
+	var r pipeline.Result
+	if err := json.Unmarshal(j.Result, &r); err != nil {
+		return pipeline.Result{}, fmt.Errorf("reading the result of job %s: %w", j.ID, err)
 	}
-	return a, nil
+	return r, nil
 }
 
 // CreateAnalysis starts an analysis; where a cache already answers, the job has succeeded.

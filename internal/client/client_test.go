@@ -94,7 +94,7 @@ func TestAPhotoGetsItsAnswer(t *testing.T) {
 		seen = append(seen, j.Progress)
 	})
 	check(t, err)
-	got, err := client.ParseAnswer(last)
+	got, err := client.ParseResult(last)
 	check(t, err)
 	if got.Vision.NameEN != "Glass bottle" || len(got.CollectionPoints) != 2 {
 		t.Errorf("got %+v", got)

@@ -23,6 +23,20 @@ type Command struct {
 	Run  func(ctx context.Context, environ []string, logger *slog.Logger) error
 }
 
+// With is a Run that reads its configuration first.
+func With[C any](
+	load func(environ []string) (C, error),
+	run func(ctx context.Context, cfg C, logger *slog.Logger) error,
+) func(context.Context, []string, *slog.Logger) error {
+	return func(ctx context.Context, environ []string, logger *slog.Logger) error {
+		cfg, err := load(environ)
+		if err != nil {
+			return err
+		}
+		return run(ctx, cfg, logger)
+	}
+}
+
 const traceFlushTimeout = 3 * time.Second
 
 // Main runs the command that the first argument names and returns the exit code:

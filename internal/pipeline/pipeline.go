@@ -4,6 +4,7 @@ package pipeline
 import (
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/wastecoach/wastecoach/internal/vision"
 	"github.com/wastecoach/wastecoach/internal/wasteclass"
 )
 
@@ -87,4 +88,17 @@ type Point struct {
 	Lng       float64            `json:"lng"`
 	DistanceM int                `json:"distance_m"`
 	Accepts   []wasteclass.Class `json:"accepts"`
+}
+
+// Result is the answer to a photo.
+type Result struct {
+	Vision           vision.Verdict `json:"vision"`
+	Advice           Advice         `json:"advice"`
+	CollectionPoints []Point        `json:"collection_points"`
+	// Cached tells that no vision model was called.
+	Cached bool `json:"cached"`
+	// Photo is the route of the photo without its metadata.
+	Photo string `json:"photo"`
+	// Warnings names parts that could not be had, e.g. "collection_points_unavailable".
+	Warnings []string `json:"warnings"`
 }

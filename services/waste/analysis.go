@@ -93,19 +93,6 @@ type Analysis struct {
 	ExpiresAt     time.Time
 }
 
-// Result is the answer to a photo.
-type Result struct {
-	Vision           vision.Verdict   `json:"vision"`
-	Advice           pipeline.Advice  `json:"advice"`
-	CollectionPoints []pipeline.Point `json:"collection_points"`
-	// Cached tells that no vision model was called.
-	Cached bool `json:"cached"`
-	// Photo is the route of the photo without its metadata.
-	Photo string `json:"photo"`
-	// Warnings names parts that could not be had, e.g. "collection_points_unavailable".
-	Warnings []string `json:"warnings"`
-}
-
 // Feedback is a user's word that an answer was wrong.
 type Feedback struct {
 	Class   wasteclass.Class `json:"class"`

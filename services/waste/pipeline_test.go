@@ -450,7 +450,7 @@ func TestDeadWorkersJobGoesToAnother(t *testing.T) {
 			s.cfg.Jobs.Lease); err == nil {
 			t.Error("a fenced write went through")
 		}
-		if _, err := store.succeed(t.Context(), &dead, Result{}); err == nil {
+		if _, err := store.succeed(t.Context(), &dead, pipeline.Result{}); err == nil {
 			t.Error("a fenced result went through")
 		}
 		if after := s.get(id).Body; !bytes.Equal(before, after) {

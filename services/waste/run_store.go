@@ -90,7 +90,7 @@ func (s *Store) handOver(
 
 // succeed stores the answer and ends the job.
 func (s *Store) succeed(
-	ctx context.Context, a *Analysis, r Result,
+	ctx context.Context, a *Analysis, r pipeline.Result,
 ) (Analysis, error) {
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -226,7 +226,7 @@ func (s *Service) answerFromCache(ctx context.Context, a *Analysis, u Upload) bo
 		return false
 	}
 	advice.Cached = true
-	result := Result{
+	result := pipeline.Result{
 		Vision: known.Verdict, Advice: advice, Cached: true, Photo: selfLink(a.ID) + "/photo",
 		Warnings: []string{},
 	}

@@ -381,13 +381,13 @@ func (s *system) finished(id uuid.UUID) job.Job {
 	return s.await(id, func(j job.Job) bool { return j.Status.Final() })
 }
 
-func (s *system) succeeded(id uuid.UUID) Result {
+func (s *system) succeeded(id uuid.UUID) pipeline.Result {
 	s.t.Helper()
 	j := s.finished(id)
 	if j.Status != job.Succeeded || j.Progress != 100 {
 		s.t.Fatalf("the job ended as %s at %d: %+v", j.Status, j.Progress, j.Error)
 	}
-	var r Result
+	var r pipeline.Result
 	if err := json.Unmarshal(j.Result, &r); err != nil {
 		s.t.Fatal(err)
 	}

@@ -182,7 +182,7 @@ func (r *run) finish(
 	if err := r.advance(ctx, step{Progress: 90, Stage: job.StageLocation}); err != nil {
 		return err
 	}
-	a, err := r.store.succeed(ctx, &r.a, Result{
+	a, err := r.store.succeed(ctx, &r.a, pipeline.Result{
 		Vision: v, Advice: advice, CollectionPoints: points, Cached: cached,
 		Photo: selfLink(r.a.ID) + "/photo", Warnings: warnings,
 	})

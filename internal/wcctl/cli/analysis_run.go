@@ -111,7 +111,7 @@ func (r *analysisRun) watch(
 	if last.Status != job.Succeeded {
 		return &jobError{last}
 	}
-	e.answer, err = client.ParseAnswer(last)
+	e.answer, err = client.ParseResult(last)
 	return err
 }
 

@@ -7,9 +7,9 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/simulator"
+	"github.com/wastecoach/wastecoach/internal/vision"
 )
 
 // words are what stands around an answer, in the answer's language.
@@ -71,7 +71,7 @@ func (a *answerText) failure(e *entryError) {
 	}
 }
 
-func (a *answerText) verdict(v client.Verdict) {
+func (a *answerText) verdict(v vision.Verdict) {
 	a.line("  ", v.NameKO+" · "+v.NameEN, a.theme.title)
 	a.line("  ", fmt.Sprintf(a.words.verdict, v.Class, v.Confidence*100, v.Model),
 		a.theme.faint)
@@ -80,7 +80,7 @@ func (a *answerText) verdict(v client.Verdict) {
 	}
 }
 
-func (a *answerText) parts(parts []client.Part) {
+func (a *answerText) parts(parts []vision.Part) {
 	if len(parts) == 0 {
 		return
 	}

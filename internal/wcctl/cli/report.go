@@ -7,6 +7,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/wcctl/progress"
 )
 
@@ -25,7 +26,7 @@ type entry struct {
 	*job.Job
 	Error  *entryError `json:"error"`
 	file   photo
-	answer client.Answer
+	answer pipeline.Result
 }
 
 type entryError struct {
