@@ -118,7 +118,10 @@ func (s *Server) observe(ctx context.Context, t *asynq.Task, h Handler) error {
 	ctx = telemetry.With(ctx, slog.String(headerRequestID, headers[headerRequestID]),
 		slog.String(headerJobID, headers[headerJobID]), slog.String("task", t.Type()))
 	start := time.Now()
-	if due, ok := queuedAt(headers); ok {
+	// A retry is due later than the header says.
+	if retried, _ := asynq.GetRetryCount(ctx); retried > 0 {
+		s.logger.DebugContext(ctx, "task runs again", "retried", retried)
+	} else if due, ok := queuedAt(headers); ok {
 		s.wait.WithLabelValues(t.Type()).Observe(max(0, start.Sub(due).Seconds()))
 	}
 	err := h(ctx, t.Payload())
