@@ -11,8 +11,8 @@ const principalKey = "principal"
 // Require lets a request pass only with a valid bearer token.
 func (v *Verifier) Require() gin.HandlerFunc {
 	return func(c *gin.Context) {
-		raw, isBearer := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
-		if !isBearer {
+		scheme, raw, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") { // RFC 9110: schemes have no case
 			_ = c.Error(ErrUnauthorized)
 			c.Abort()
 			return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -121,6 +122,12 @@ func (k observedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, 
 	return payload, err
 }
 
+// keysAway tells whether the keys could not be had. oidc.RemoteKeySet has no error type for an
+// answer other than 200, only this text.
+func keysAway(err error) bool {
+	return outage.Is(err) || err != nil && strings.HasPrefix(err.Error(), "fetching keys ")
+}
+
 // Verify returns who the token speaks for, or ErrUnauthorized.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Principal, error) {
 	if p, ok := v.known.GetIfPresent(raw); ok && v.now().Before(p.Expiry) {
@@ -128,7 +135,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Principal, error) {
 	}
 	var keys lookup
 	checked, err := v.verifier.Verify(context.WithValue(ctx, lookupKey{}, &keys), raw)
-	if outage.Is(keys.err) {
+	if keysAway(keys.err) {
 		return Principal{}, ErrKeysUnavailable.Because(keys.err)
 	}
 	if err != nil {
