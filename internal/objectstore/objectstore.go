@@ -192,7 +192,11 @@ func isNotFound(err error) bool {
 		missing  *types.NoSuchKey
 		notFound *types.NotFound
 		response interface{ HTTPStatusCode() int }
+		named    interface{ ErrorCode() string }
 	)
+	if errors.As(err, &named) && named.ErrorCode() == "NoSuchBucket" {
+		return false // a fault of the configuration: the objects may well exist
+	}
 	return errors.As(err, &missing) || errors.As(err, &notFound) ||
 		errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound
 }
