@@ -14,8 +14,12 @@ import (
 // electionInterval is how often a follower asks for the lock and the leader proves it has it.
 const electionInterval = time.Second
 
+// pingTimeout is how long the leader's session may be silent.
+const pingTimeout = 5 * time.Second
+
 // Lead runs fn in at most one process at a time: the one whose session holds the advisory lock.
-// A lost connection ends fn's context and starts a new election. It returns when ctx ends.
+// A lost connection ends fn's context and starts a new election; until the old leader notices,
+// within pingTimeout, two may run. It returns when ctx ends.
 func Lead(
 	ctx context.Context, pool *pgxpool.Pool, lock int64, logger *slog.Logger,
 	fn func(context.Context) error,
@@ -41,15 +45,17 @@ func leadOnce(
 	if err != nil {
 		return fmt.Errorf("connecting for the election: %w", err)
 	}
+	var won bool
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", lock).Scan(&won)
+	if err == nil && !won {
+		conn.Release() // a follower asks every second: it shall not connect anew each time
+		return nil
+	}
 	// A session of its own: giving it back to the pool would keep the lock.
 	session := conn.Hijack()
 	defer closeSession(session)
-	var won bool
-	if err := session.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", lock).Scan(&won); err != nil {
+	if err != nil {
 		return fmt.Errorf("asking for the lock: %w", err)
-	}
-	if !won {
-		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
@@ -72,10 +78,18 @@ func watch(ctx context.Context, session *pgx.Conn) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := session.Ping(ctx); err != nil {
+		if err := ping(ctx, session); err != nil {
 			return fmt.Errorf("keeping the lock: %w", err)
 		}
 	}
+}
+
+// ping is bounded: over a dead network it would wait for minutes, while PostgreSQL may already
+// have given the lock to another process.
+func ping(ctx context.Context, session *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return session.Ping(ctx)
 }
 
 func closeSession(session *pgx.Conn) {
