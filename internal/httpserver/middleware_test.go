@@ -115,6 +115,16 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+func TestPanicInAMiddlewareStopsTheRequest(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	var reached bool
+	b.API.GET("/guarded", func(*gin.Context) { panic("guard") }, func(*gin.Context) { reached = true })
+	if r := b.do(t, http.MethodGet, "/api/v1/demo/guarded", ""); r.status != 500 || reached {
+		t.Errorf("got %+v, the handler ran: %t", r, reached)
+	}
+}
+
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

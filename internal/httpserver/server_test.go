@@ -213,7 +213,8 @@ func TestDrainTimeoutCutsWhatHangs(t *testing.T) {
 func TestServeTwice(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	first, second := serve(t, b, httpserver.Config{}), serve(t, b, httpserver.Config{})
+	cfg := httpserver.Config{DrainTimeout: patience}
+	first, second := serve(t, b, cfg), serve(t, b, cfg)
 	for _, r := range []*running{first, second} {
 		if status, _, err := r.get(t, "/healthz"); status != http.StatusOK {
 			t.Fatalf("%d, %v", status, err)

@@ -160,7 +160,7 @@ func TestPresignGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Get(link) //nolint:gosec // our own link
+	response, err := http.Get(link)
 	if err != nil {
 		t.Fatal(err)
 	}

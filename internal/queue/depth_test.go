@@ -31,10 +31,18 @@ func TestDepthsEqualWhatAsynqHolds(t *testing.T) {
 		}
 	})
 	b.run(t)
-	b.enqueue(t, queue.Task{ID: "dead", Payload: "dead"})
-	b.eventually(t, "dead", asynq.TaskStateArchived)
-	b.enqueue(t, queue.Task{ID: "retry", Payload: "retry", MaxRetry: 3})
-	b.eventually(t, "retry", asynq.TaskStateRetry)
+	for _, id := range []string{"dead", "deader"} {
+		b.enqueue(t, queue.Task{ID: id, Payload: "dead"})
+		b.eventually(t, id, asynq.TaskStateArchived)
+	}
+	for i := range 4 { // no two states have the same count
+		id := fmt.Sprintf("retry:%d", i)
+		b.enqueue(t, queue.Task{ID: id, Payload: "retry", MaxRetry: 3})
+		b.eventually(t, id, asynq.TaskStateRetry)
+	}
+	b.enqueue(t, queue.Task{ID: "scheduled:more", Delay: time.Hour})
+	b.enqueue(t, queue.Task{ID: "scheduled:most", Delay: time.Hour})
+	b.enqueue(t, queue.Task{ID: "scheduled:last", Delay: time.Hour})
 	b.enqueue(t, queue.Task{ID: "active", Payload: "block"})
 	wait(t, "the blocking task", began)
 	defer close(release)
@@ -45,7 +53,7 @@ func TestDepthsEqualWhatAsynqHolds(t *testing.T) {
 		b.enqueue(t, queue.Task{ID: fmt.Sprintf("scheduled:%d", i), Delay: time.Hour})
 	}
 	jobs := b.redis.Client(1)
-	want := queue.Depth{Queue: "waste", Pending: 3, Active: 1, Scheduled: 2, Retry: 1, Archived: 1}
+	want := queue.Depth{Queue: "waste", Pending: 3, Active: 1, Scheduled: 5, Retry: 4, Archived: 2}
 	check := func(when string) {
 		t.Helper()
 		got, err := queue.Depths(t.Context(), jobs, queue.Waste, queue.Recycling)

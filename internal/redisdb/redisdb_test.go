@@ -18,7 +18,7 @@ func TestDatabasesByTheirJob(t *testing.T) {
 		redisdb.Sessions: 0, redisdb.Jobs: 1, redisdb.Advice: 2, redisdb.Common: 3,
 	} {
 		client := cfg.Open(db)
-		defer client.Close()
+		t.Cleanup(func() { _ = client.Close() })
 		if err := client.Set(t.Context(), "job", number, 0).Err(); err != nil {
 			t.Fatal(err)
 		}

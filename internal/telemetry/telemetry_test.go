@@ -24,6 +24,12 @@ import (
 func TestLogLines(t *testing.T) {
 	t.Parallel()
 	outer := telemetry.With(t.Context(), slog.String("request_id", "r1"))
+	deep := outer // one attribute at a time, so that the last slice could have room for a fourth
+	for _, key := range []string{"a", "b"} {
+		deep = telemetry.With(deep, slog.Int(key, 1))
+	}
+	deepLeft := telemetry.With(deep, slog.String("job_id", "left"))
+	telemetry.With(deep, slog.String("job_id", "right"))
 	left := telemetry.With(outer, slog.String("job_id", "left"))
 	right := telemetry.With(outer, slog.String("job_id", "right"))
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
@@ -34,6 +40,7 @@ func TestLogLines(t *testing.T) {
 		"plain":        {t.Context(), ``},
 		"one":          {outer, `,"request_id":"r1"`},
 		"left branch":  {left, `,"request_id":"r1","job_id":"left"`},
+		"deep branch":  {deepLeft, `,"request_id":"r1","a":1,"b":1,"job_id":"left"`},
 		"right branch": {right, `,"request_id":"r1","job_id":"right"`},
 		"traced": {
 			trace.ContextWithSpanContext(outer, span),
