@@ -55,16 +55,18 @@ func run(
 		usage(stdout, service, commands)
 		return 0
 	}
-	i := -1
-	if len(args) == 1 {
-		i = slices.IndexFunc(commands, func(c Command) bool { return c.Name == args[0] })
+	var command *Command
+	for i := range commands {
+		if len(args) == 1 && commands[i].Name == args[0] {
+			command = &commands[i]
+		}
 	}
-	if i < 0 {
+	if command == nil {
 		usage(stderr, service, commands)
 		return 2
 	}
 	logger := telemetry.NewLogger(stderr, service, level(environ))
-	if err := observed(ctx, service, commands[i], environ, logger); err != nil {
+	if err := observed(ctx, service, *command, environ, logger); err != nil {
 		logger.ErrorContext(ctx, "stopped", "error", err)
 		return 1
 	}

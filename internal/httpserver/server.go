@@ -77,7 +77,9 @@ func New(opts Options) *Server {
 	engine.NoMethod(fail(errMethodNotAllowed))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", s.ready)
-	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{})))
+	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, // a part that is away must not hide the rest
+	})))
 	s.API = engine.Group("/api/v1/" + opts.Service)
 	s.API.GET("/openapi.json", func(c *gin.Context) {
 		c.Data(http.StatusOK, "application/json", opts.OpenAPI)

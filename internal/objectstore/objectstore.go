@@ -57,8 +57,12 @@ func New(cfg Config) *Store {
 	}
 }
 
+// requestTimeout bounds one try: a photo has at most some megabytes.
+const requestTimeout = 20 * time.Second
+
 func client(cfg Config, endpoint string) *s3.Client {
 	options := s3.Options{
+		HTTPClient:   &http.Client{Timeout: requestTimeout},
 		Region:       cfg.Region,
 		UsePathStyle: endpoint != "",
 		Credentials: credentials.NewStaticCredentialsProvider(

@@ -37,6 +37,9 @@ func Lead(
 	}
 }
 
+// silenceTimeout is after which PostgreSQL takes the lock from a leader that it does not hear.
+const silenceTimeout = "10s"
+
 // leadOnce returns nil when another process leads.
 func leadOnce(
 	ctx context.Context, pool *pgxpool.Pool, lock int64, fn func(context.Context) error,
@@ -54,6 +57,11 @@ func leadOnce(
 	// A session of its own: giving it back to the pool would keep the lock.
 	session := conn.Hijack()
 	defer closeSession(session)
+	if err == nil {
+		// A leader whose machine lost its power says no good-bye: without a bound the server would
+		// keep its session, and the lock, for hours. A living one pings every second.
+		_, err = session.Exec(ctx, "SET idle_session_timeout = '"+silenceTimeout+"'")
+	}
 	if err != nil {
 		return fmt.Errorf("asking for the lock: %w", err)
 	}

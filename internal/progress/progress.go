@@ -22,6 +22,8 @@ type Snapshot struct {
 	// Finished tells that there will be no further version.
 	Finished           bool
 	CreatedAt, Changed time.Time
+	// Checked is when somebody last saw that PostgreSQL had nothing newer.
+	Checked time.Time
 	// Body is the job as JSON.
 	Body []byte
 }
@@ -31,7 +33,7 @@ var putNewer = redis.NewScript(`
 local known = redis.call('HGET', KEYS[1], 'version')
 if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'owner', ARGV[2], 'finished', ARGV[3],
-  'created', ARGV[4], 'changed', ARGV[5], 'body', ARGV[6])
+  'created', ARGV[4], 'changed', ARGV[5], 'checked', ARGV[5], 'body', ARGV[6])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return 1`)
 
@@ -56,7 +58,7 @@ func (s *Store) Put(ctx context.Context, job uuid.UUID, snap Snapshot) error {
 // Get returns a job's snapshot, and false when Redis has none.
 func (s *Store) Get(ctx context.Context, job uuid.UUID) (Snapshot, bool, error) {
 	values, err := s.jobs.HMGet(ctx, key(job),
-		"version", "owner", "finished", "created", "changed", "body").Result()
+		"version", "owner", "finished", "created", "changed", "checked", "body").Result()
 	if err != nil {
 		return Snapshot{}, false, fmt.Errorf("reading the progress of job %s: %w", job, err)
 	}
@@ -76,8 +78,22 @@ func (s *Store) Get(ctx context.Context, job uuid.UUID) (Snapshot, bool, error) 
 		Owner: owner, Version: number(fields[0]), Finished: fields[2] == "1",
 		CreatedAt: time.UnixMilli(number(fields[3])).UTC(),
 		Changed:   time.UnixMilli(number(fields[4])).UTC(),
-		Body:      []byte(fields[5]),
+		Checked:   time.UnixMilli(number(fields[5])).UTC(),
+		Body:      []byte(fields[6]),
 	}, true, nil
+}
+
+// touch notes the look at a job that is still there.
+var touch = redis.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'checked', ARGV[1]) end
+return 0`)
+
+// Touch notes that PostgreSQL has nothing newer.
+func (s *Store) Touch(ctx context.Context, job uuid.UUID, now time.Time) error {
+	if err := touch.Run(ctx, s.jobs, []string{key(job)}, now.UnixMilli()).Err(); err != nil {
+		return fmt.Errorf("noting the look at job %s: %w", job, err)
+	}
+	return nil
 }
 
 // Delete forgets a job.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -67,6 +68,15 @@ func Sign(key ed25519.PrivateKey, kid string, p Principal, now time.Time) (strin
 	}).Serialize()
 }
 
+// keysTimeout bounds the fetch of the keys: requests wait for it.
+const keysTimeout = 5 * time.Second
+
+// RemoteKeys are the keys that the auth service publishes at url.
+func RemoteKeys(ctx context.Context, url string) oidc.KeySet {
+	return oidc.NewRemoteKeySet(
+		oidc.ClientContext(ctx, &http.Client{Timeout: keysTimeout}), url)
+}
+
 // Verifier checks access tokens against a key set.
 type Verifier struct {
 	verifier *oidc.IDTokenVerifier
@@ -80,7 +90,7 @@ const (
 	knownFor    = time.Minute
 )
 
-// NewVerifier returns a Verifier. keys is oidc.NewRemoteKeySet in production.
+// NewVerifier returns a Verifier. keys are RemoteKeys in production.
 func NewVerifier(keys oidc.KeySet, now func() time.Time) (*Verifier, error) {
 	known, err := otter.New(&otter.Options[string, Principal]{
 		MaximumSize:      knownTokens,

@@ -8,12 +8,14 @@ CREATE TABLE uploads (
     object_key   text        NOT NULL UNIQUE,
     created_at   timestamptz NOT NULL,
     expires_at   timestamptz NOT NULL,
+    -- No PUT that began before expires_at can still be running after upload_ends_at.
+    upload_ends_at      timestamptz NOT NULL CHECK (upload_ends_at >= expires_at),
     -- The original may carry a place and a name in its metadata: it goes once the job has ended.
     original_deleted_at timestamptz
 );
 
-CREATE INDEX uploads_with_original ON uploads (expires_at)
-    WHERE original_deleted_at IS NULL OR original_deleted_at < expires_at;
+CREATE INDEX uploads_with_original ON uploads (upload_ends_at)
+    WHERE original_deleted_at IS NULL OR original_deleted_at < upload_ends_at;
 
 -- One row is one job: the truth about it, its outbox entry and its lease.
 CREATE TABLE analyses (

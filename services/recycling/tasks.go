@@ -18,7 +18,7 @@ import (
 // The limits of the task that follows ours.
 const (
 	completeTimeout = time.Minute
-	completeRetries = 5
+	completeRetries = 100 // out of reach: the waste service counts its own tries
 )
 
 // The states that the worker shows, and how far each is above the version handed over.
@@ -77,7 +77,7 @@ func (w *worker) advise(ctx context.Context, payload []byte) error {
 		}
 		held.advice = &advice
 	}
-	return w.sendOn(ctx, request, held.advice)
+	return w.sendOn(ctx, request, held)
 }
 
 // requestHash covers what the advice depends on, so that a second dispatch of a job finds it.
@@ -127,14 +127,15 @@ func leaseError(ctx context.Context, err error) error {
 
 // sendOn shows 80 % and enqueues the next task; the advice is committed, so a retry costs nothing.
 func (w *worker) sendOn(
-	ctx context.Context, request pipeline.AdviseRequest, advice *pipeline.Advice,
+	ctx context.Context, request pipeline.AdviseRequest, c claim,
 ) error {
 	w.show(ctx, request, advised, advisedVersion)
 	_, err := w.tasks.Enqueue(ctx, queue.Task{
-		Type:    pipeline.Complete,
-		ID:      fmt.Sprintf("%s:complete:%d", request.JobID, request.Dispatch),
+		Type: pipeline.Complete,
+		// With the attempt: a task that asynq has archived or orphaned must not block the next one.
+		ID:      fmt.Sprintf("%s:complete:%d:%d", request.JobID, request.Dispatch, c.attempt),
 		Queue:   queue.Waste,
-		Payload: pipeline.CompleteRequest{JobRef: request.JobRef, Advice: advice},
+		Payload: pipeline.CompleteRequest{JobRef: request.JobRef, Advice: c.advice},
 		JobID:   request.JobID.String(), RequestID: request.RequestID,
 		Timeout: completeTimeout, MaxRetry: completeRetries,
 	})

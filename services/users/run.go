@@ -24,7 +24,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	}
 	defer pool.Close()
 	server, err := newServer(parts{
-		cfg: cfg, pool: pool, keys: oidc.NewRemoteKeySet(ctx, cfg.JWKSURL),
+		cfg: cfg, pool: pool, keys: token.RemoteKeys(ctx, cfg.JWKSURL),
 		registry: telemetry.NewRegistry(), logger: logger, now: time.Now,
 	})
 	if err != nil {

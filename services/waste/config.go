@@ -45,6 +45,8 @@ func (c PhotoConfig) limits() photo.Limits {
 type JobsConfig struct {
 	// UploadValid is how long a presigned upload may be used; at most 5 minutes.
 	UploadValid time.Duration `env:"UPLOAD_VALID" envDefault:"5m"`
+	// UploadGrace is how long a PUT that began in time may take.
+	UploadGrace time.Duration `env:"UPLOAD_GRACE" envDefault:"10m"`
 	// Retention is how long a job and its photo are kept.
 	Retention time.Duration `env:"RETENTION" envDefault:"720h"`
 	// Lease is how long a worker may be silent before its job goes to another one.

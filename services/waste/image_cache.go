@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,7 +30,7 @@ const (
 // imageCache knows the answers to photos seen before. Keys, below image:<generation>: —
 //
 //	photo:<sha256>  hash: verdict, fingerprint, advice:<locale>
-//	band:<band>     set of sha256, the index of near fingerprints
+//	band:<band>     sorted set of sha256 by time, the index of near fingerprints
 //	seen            sorted set of sha256 by time, which bounds the size
 //
 // A generation is one model with one prompt: another one asks anew.
@@ -125,7 +126,7 @@ func (c *imageCache) candidates(ctx context.Context, f imagehash.Fingerprint) ([
 	var replies []*redis.StringSliceCmd
 	_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, band := range f.Probes() {
-			replies = append(replies, p.SMembers(ctx, c.band(band)))
+			replies = append(replies, p.ZRange(ctx, c.band(band), 0, -1))
 		}
 		return nil
 	})
@@ -156,12 +157,6 @@ func (c *imageCache) remember(
 	}
 }
 
-// addToBand keeps a band's set from growing without bound.
-var addToBand = redis.NewScript(`
-if redis.call('SCARD', KEYS[1]) < tonumber(ARGV[2]) then redis.call('SADD', KEYS[1], ARGV[1]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 0`)
-
 func (c *imageCache) write(
 	ctx context.Context, sum, fingerprint, locale string, v vision.Verdict, a pipeline.Advice,
 ) error {
@@ -181,10 +176,18 @@ func (c *imageCache) write(
 		p.HSet(ctx, c.photo(sum),
 			"verdict", verdict, "fingerprint", fingerprint, "advice:"+locale, advice)
 		p.PExpire(ctx, c.photo(sum), imageTTL)
+		now := c.now()
+		seen := redis.Z{Score: float64(now.UnixMilli()), Member: sum}
+		outdated := strconv.FormatInt(now.Add(-imageTTL).UnixMilli(), 10)
 		for _, band := range f.Bands() {
-			addToBand.Eval(ctx, p, []string{c.band(band)}, sum, maxBandSize, imageTTL.Milliseconds())
+			key := c.band(band)
+			p.ZAdd(ctx, key, seen)
+			p.ZRemRangeByScore(ctx, key, "-inf", outdated)
+			p.ZRemRangeByRank(ctx, key, 0, -maxBandSize-1)
+			p.PExpire(ctx, key, imageTTL)
 		}
-		p.ZAdd(ctx, c.prefix+"seen", redis.Z{Score: float64(c.now().UnixMilli()), Member: sum})
+		p.ZAdd(ctx, c.prefix+"seen", seen)
+		p.PExpire(ctx, c.prefix+"seen", imageTTL)
 		return nil
 	})
 	if err != nil {
@@ -209,9 +212,16 @@ func (c *imageCache) trim(ctx context.Context) error {
 	return err
 }
 
-// forget drops an answer that a user called wrong.
-func (c *imageCache) forget(ctx context.Context, sum []byte) {
-	if err := c.redis.Del(ctx, c.photo(hex.EncodeToString(sum))).Err(); err != nil {
+// forget drops an answer that a user called wrong: the photo's own, and that of the one like it.
+func (c *imageCache) forget(ctx context.Context, sum []byte, fingerprint *string) {
+	keys := []string{c.photo(hex.EncodeToString(sum))}
+	var f imagehash.Fingerprint
+	if fingerprint != nil && f.UnmarshalText([]byte(*fingerprint)) == nil {
+		if like, err := c.nearest(ctx, f); err == nil && like != "" {
+			keys = append(keys, c.photo(like))
+		}
+	}
+	if err := c.redis.Del(ctx, keys...).Err(); err != nil {
 		c.logger.WarnContext(ctx, "cached answer not forgotten", "error", err)
 	}
 }

@@ -202,6 +202,9 @@ func TestUploadNeverFinishedExpires(t *testing.T) {
 	if a.Header.Get("ETag") != "" {
 		t.Error("an error has no ETag")
 	}
+	if query[bool](s, `SELECT lat IS NOT NULL FROM waste.analyses`) {
+		t.Error("the place is still in the database")
+	}
 	path := "/analyses/" + id.String()
 	s.call("POST", path+"/cancel", nil).wantCode(410, "analysis_expired")
 	s.call("GET", path+"/photo", nil).wantCode(410, "analysis_expired")
@@ -219,6 +222,8 @@ func TestRetentionErasesEverything(t *testing.T) {
 	s.work()
 	id := s.analyze(s.upload(jpegOf(7)).UploadID).want(http.StatusAccepted).job().ID
 	s.succeeded(id)
+	s.call("POST", "/analyses/"+id.String()+"/feedback", Feedback{Class: "lamp", Comment: "mine"}).
+		want(http.StatusNoContent)
 	key := query[string](s, `SELECT photo_key FROM waste.analyses`)
 	waitFor(t, "the job to expire", func() bool { return s.get(id).Status == http.StatusGone })
 	if _, err := objectstore.New(s.cfg.S3).Head(t.Context(), key); err == nil {
@@ -228,6 +233,9 @@ func TestRetentionErasesEverything(t *testing.T) {
 		WHERE result IS NOT NULL OR verdict IS NOT NULL OR lat IS NOT NULL`)
 	if left != 0 {
 		t.Error("the answer is still in the database")
+	}
+	if n := query[int](s, `SELECT count(*) FROM waste.feedback`); n != 0 {
+		t.Error("the feedback is still in the database")
 	}
 }
 
@@ -316,6 +324,29 @@ func TestFeedbackForgetsTheAnswer(t *testing.T) {
 		t.Errorf("kept %q", got)
 	}
 	s.analyze(s.upload(photo).UploadID).want(http.StatusAccepted)
+}
+
+func TestFeedbackForgetsTheAnswerOfTheOneLikeIt(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.work()
+	first := testphoto.JPEG(testphoto.Picture(12), 95)
+	again := testphoto.JPEG(testphoto.Picture(12), 70)
+	third := testphoto.JPEG(testphoto.Picture(12), 60)
+	was := s.succeeded(s.analyze(s.upload(first).UploadID).want(http.StatusAccepted).job().ID)
+	id := s.analyze(s.upload(again).UploadID).want(http.StatusAccepted).job().ID
+	if !s.succeeded(id).Cached {
+		t.Fatal("the second photo was no hit")
+	}
+	other := Feedback{Class: "lamp"}
+	if was.Vision.Class == other.Class {
+		other.Class = "glass"
+	}
+	s.call("POST", "/analyses/"+id.String()+"/feedback", other).want(http.StatusNoContent)
+	id = s.analyze(s.upload(third).UploadID).want(http.StatusAccepted).job().ID
+	if s.succeeded(id).Cached {
+		t.Error("the answer that was called wrong is given again")
+	}
 }
 
 func TestModelFaults(t *testing.T) {
@@ -480,6 +511,58 @@ func TestAdviceForAJobThatWasSentAgain(t *testing.T) {
 	_, err = store.claimAdvised(t.Context(), id, pipeline.Advice{ItemID: "can"}, "w2", lease)
 	if !errors.Is(err, errNotOurs) {
 		t.Errorf("the advice was taken twice: %v", err)
+	}
+}
+
+func TestSlowAdviceShowsNoStepBack(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.adviceTakes.Store(int64(adviceCheck + 2*time.Second))
+	s.work()
+	id := s.analyze(s.upload(jpegOf(46)).UploadID).want(http.StatusAccepted).job().ID
+	j := s.await(id, func(j job.Job) bool {
+		if j.Progress >= 60 && j.Status == job.Queued {
+			t.Error("the job is shown as queued again")
+		}
+		return j.Status.Final()
+	})
+	if j.Status != job.Succeeded || j.Attempt != 1 {
+		t.Errorf("ended as %s in attempt %d", j.Status, j.Attempt)
+	}
+	if s.advised.Load() < 2 {
+		t.Error("the recycling worker was not reminded, so this test shows nothing")
+	}
+}
+
+func TestJobThatKeepsLosingItsTasksEnds(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	id := s.analyze(s.upload(jpegOf(47)).UploadID).want(http.StatusAccepted).job().ID
+	_, err := s.db.Pool("waste").Exec(t.Context(),
+		`UPDATE analyses SET restarts = $1, check_at = now()`, maxRestarts+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.work()
+	j := s.finished(id)
+	if j.Status != job.Failed || j.Error.Code != "analysis_abandoned" || !j.Error.Retryable {
+		t.Errorf("ended as %s with %+v", j.Status, j.Error)
+	}
+}
+
+func TestLostWriteToRedisIsFoundOut(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	id := s.analyze(s.upload(jpegOf(48)).UploadID).want(http.StatusAccepted).job().ID
+	redis, key := s.redis.Client(int(redisdb.Jobs)), "job:"+id.String()
+	before := redis.HGetAll(t.Context(), key).Val()
+	s.call("POST", "/analyses/"+id.String()+"/cancel", nil).want(http.StatusOK)
+	before["checked"] = "0" // nobody has looked for a while
+	if err := redis.HSet(t.Context(), key, before).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if j := s.get(id).want(http.StatusOK).job(); j.Status != job.Canceled {
+		t.Errorf("shown as %s", j.Status)
 	}
 }
 

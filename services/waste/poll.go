@@ -16,6 +16,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/progress"
 	"github.com/wastecoach/wastecoach/internal/token"
 )
@@ -28,6 +29,9 @@ const (
 	busyRate     = 2_000 // polls per second of one replica
 	longestWait  = 20 * time.Second
 	waitCheck    = 100 * time.Millisecond
+	// trustedFor is how long an unfinished job in Redis is believed: the write that ended it may
+	// have been lost.
+	trustedFor = 5 * time.Second
 	// stalledAfter is without a change of a job that somebody should work on; it is longer than the
 	// longest model call.
 	stalledAfter = 45 * time.Second
@@ -95,14 +99,25 @@ func (p *poller) snapshot(
 		if snap.Owner != user {
 			return progress.Snapshot{}, ErrAnalysisNotFound
 		}
-		return snap, nil
+		if snap.Finished || p.now().Sub(snap.Checked) < trustedFor {
+			return snap, nil
+		}
 	}
 	a, err := p.store.Analysis(ctx, user, id)
+	if ok && outage.Is(err) {
+		return snap, nil
+	}
 	if err != nil {
 		return progress.Snapshot{}, err
 	}
 	if a.Status == job.Expired {
 		return progress.Snapshot{}, ErrAnalysisExpired
+	}
+	if ok && a.Version <= snap.Version {
+		if err := p.progress.Touch(ctx, id, p.now()); err != nil {
+			p.logger.WarnContext(ctx, "look not noted", "error", err)
+		}
+		return snap, nil
 	}
 	publish(ctx, p.progress, p.logger, &a)
 	body, err := json.Marshal(a.Job())

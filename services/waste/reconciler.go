@@ -12,11 +12,16 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
+	"github.com/wastecoach/wastecoach/internal/pipeline"
+	"github.com/wastecoach/wastecoach/internal/problem"
 	"github.com/wastecoach/wastecoach/internal/progress"
 )
 
 // reconcilerLock is the advisory lock of the one leader ("wastereco" cut to 8 ASCII bytes).
 const reconcilerLock = 0x7761737465726563
+
+// taskDead is the reason that counts as a restart although no worker was lost.
+const taskDead = "task_dead"
 
 // reconcileBatch is how many jobs are looked at in one go.
 const reconcileBatch = 200
@@ -56,19 +61,39 @@ func (r *reconciler) round(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		var faults []error
 		for i := range due {
-			if err := r.look(ctx, &due[i]); err != nil && !errors.Is(err, errNotOurs) {
-				return fmt.Errorf("reconciling job %s: %w", due[i].ID, err)
+			if err := r.lookOnce(ctx, &due[i]); err != nil {
+				faults = append(faults, fmt.Errorf("reconciling job %s: %w", due[i].ID, err))
 			}
 		}
-		if len(due) < reconcileBatch {
-			return nil
+		if len(due) < reconcileBatch || len(faults) > 0 {
+			return errors.Join(faults...)
 		}
 	}
 }
 
+// lookTimeout bounds the look at one job: a part that hangs must not hold up the others.
+const lookTimeout = 5 * time.Second
+
+// lookOnce puts a job that cannot be helped now behind the others.
+func (r *reconciler) lookOnce(ctx context.Context, a *Analysis) error {
+	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	err := r.look(bounded, a)
+	if err == nil || errors.Is(err, errNotOurs) {
+		return nil
+	}
+	if later := r.store.checkLater(ctx, a, patience(a)); !errors.Is(later, errNotOurs) {
+		err = errors.Join(err, later)
+	}
+	return err
+}
+
 func (r *reconciler) look(ctx context.Context, a *Analysis) error {
 	switch {
+	case a.Restarts > maxRestarts:
+		return r.abandon(ctx, a)
 	case a.Status == job.AwaitingUpload:
 		return r.lookForUpload(ctx, a)
 	case a.Worker != nil:
@@ -89,7 +114,7 @@ func (r *reconciler) lookForUpload(ctx context.Context, a *Analysis) error {
 		return err
 	case arrived:
 		return r.redispatch(ctx, a, "upload_arrived")
-	case time.Now().After(u.ExpiresAt):
+	case time.Now().After(u.EndsAt):
 		expired, err := r.store.expire(ctx, a)
 		if err == nil {
 			r.metrics.finished(&expired, false)
@@ -97,7 +122,7 @@ func (r *reconciler) lookForUpload(ctx context.Context, a *Analysis) error {
 		}
 		return err
 	default:
-		return r.store.checkLater(ctx, a, uploadCheck)
+		return r.store.checkLater(ctx, a, max(uploadCheck, time.Since(a.CreatedAt)/20))
 	}
 }
 
@@ -122,9 +147,37 @@ func (r *reconciler) lookForTask(ctx context.Context, a *Analysis) error {
 	switch info.State {
 	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry:
 		return r.store.checkLater(ctx, a, patience(a))
+	case asynq.TaskStateArchived:
+		return r.redispatch(ctx, a, taskDead)
 	default:
+		if a.NextTask == pipeline.Advise {
+			return r.remind(ctx, a)
+		}
 		return r.redispatch(ctx, a, "task_stuck")
 	}
+}
+
+// remind sends a second task to the recycling worker while the first seems to run. That worker's
+// own lease tells whether it does; pollers see nothing of it.
+func (r *reconciler) remind(ctx context.Context, a *Analysis) error {
+	again, err := r.store.remind(ctx, a, patience(a))
+	if err != nil {
+		return err
+	}
+	return r.outbox.send(ctx, &again)
+}
+
+// abandon ends a job that keeps losing its tasks or its workers.
+func (r *reconciler) abandon(ctx context.Context, a *Analysis) error {
+	doc := errAbandoned.Document()
+	doc.Instance, doc.RequestID = selfLink(a.ID), a.RequestID
+	ended, err := r.store.abandon(ctx, a, doc)
+	if err != nil {
+		return err
+	}
+	r.metrics.finished(&ended, false)
+	publish(ctx, r.progress, r.logger, &ended)
+	return nil
 }
 
 // patience grows with the time that a job has waited, so that a long queue is not asked about again
@@ -135,7 +188,7 @@ func patience(a *Analysis) time.Duration {
 
 // redispatch takes the job from whoever had it and enqueues its next task under a new id.
 func (r *reconciler) redispatch(ctx context.Context, a *Analysis, reason string) error {
-	moved, err := r.store.redispatch(ctx, a, pickupCheck)
+	moved, err := r.store.redispatch(ctx, a, reason == taskDead, pickupCheck)
 	if err != nil {
 		return err
 	}
@@ -163,19 +216,36 @@ func (s *Store) checkLater(ctx context.Context, a *Analysis, check time.Duration
 }
 
 func (s *Store) redispatch(
-	ctx context.Context, a *Analysis, check time.Duration,
+	ctx context.Context, a *Analysis, countsAsRestart bool, check time.Duration,
 ) (Analysis, error) {
 	return s.fenced(ctx, `UPDATE analyses SET status = 'queued', worker = NULL,
 			stage = CASE WHEN stage = 'upload' THEN 'queue' ELSE stage END,
-			restarts = restarts + (worker IS NOT NULL)::int,
+			restarts = restarts + (worker IS NOT NULL OR $5)::int,
 			dispatch = dispatch + 1, check_at = now() + make_interval(secs => $4),
 			updated_at = now(), version = version + 10
 		WHERE id = $1 AND version = $2 AND attempt = $3 AND check_at < now()
-		RETURNING `+analysisColumns, a.ID, a.Version, a.Attempt, seconds(check))
+		RETURNING `+analysisColumns, a.ID, a.Version, a.Attempt, seconds(check), countsAsRestart)
+}
+
+func (s *Store) remind(ctx context.Context, a *Analysis, check time.Duration) (Analysis, error) {
+	return s.fenced(ctx, `UPDATE analyses SET dispatch = dispatch + 1,
+			check_at = now() + make_interval(secs => $4)
+		WHERE id = $1 AND version = $2 AND dispatch = $3 AND check_at < now()
+		RETURNING `+analysisColumns, a.ID, a.Version, a.Dispatch, seconds(check))
+}
+
+func (s *Store) abandon(
+	ctx context.Context, a *Analysis, doc problem.Document,
+) (Analysis, error) {
+	return s.fenced(ctx, `UPDATE analyses SET status = 'failed', error = $4, worker = NULL,
+			check_at = NULL, updated_at = now(), finished_at = now(), version = version + 10
+		WHERE id = $1 AND version = $2 AND attempt = $3 AND check_at < now()
+		RETURNING `+analysisColumns, a.ID, a.Version, a.Attempt, doc)
 }
 
 func (s *Store) expire(ctx context.Context, a *Analysis) (Analysis, error) {
 	return s.fenced(ctx, `UPDATE analyses SET status = 'expired', worker = NULL, check_at = NULL,
+			lat = NULL, lng = NULL,
 			updated_at = now(), finished_at = now(), version = version + 10
 		WHERE id = $1 AND version = $2 AND attempt = $3 AND check_at IS NOT NULL
 		RETURNING `+analysisColumns, a.ID, a.Version, a.Attempt)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gofrs/uuid/v5"
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -85,8 +83,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		return err
 	}
 	defer p.close()
-	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, http.DefaultClient), cfg.JWKSURL)
-	verifier, err := token.NewVerifier(keys, time.Now)
+	verifier, err := token.NewVerifier(token.RemoteKeys(ctx, cfg.JWKSURL), time.Now)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ import (
 // errNotOurs says that a worker has lost, or never had, the right to a job: it changes nothing.
 var errNotOurs = errors.New("the job belongs to another attempt")
 
+// anyDispatch claims whatever task the job has come to.
+const anyDispatch = -1
+
 // claim gives a job to a worker. A redelivered, outdated or duplicated task gets errNotOurs.
 func (s *Store) claim(
 	ctx context.Context, ref pipeline.JobRef, task, worker string, lease time.Duration,
@@ -25,7 +28,7 @@ func (s *Store) claim(
 			worker = $4, check_at = now() + make_interval(secs => $5),
 			stage = CASE WHEN stage = 'queue' THEN 'fetch' ELSE stage END,
 			started_at = COALESCE(started_at, now()), updated_at = now(), version = version + 10
-		WHERE id = $1 AND dispatch = $2 AND next_task = $3 AND check_at IS NOT NULL
+		WHERE id = $1 AND ($2 < 0 OR dispatch = $2) AND next_task = $3 AND check_at IS NOT NULL
 			AND (worker IS NULL OR check_at < now())
 		RETURNING `+analysisColumns,
 		ref.JobID, ref.Dispatch, task, worker, seconds(lease))
@@ -107,7 +110,7 @@ func (s *Store) succeed(
 func (s *Store) fail(ctx context.Context, a *Analysis, doc problem.Document) (Analysis, error) {
 	return s.fenced(ctx, `UPDATE analyses SET status = 'failed', error = $3, worker = NULL,
 			check_at = NULL, updated_at = now(), finished_at = now(), version = version + 10
-		WHERE id = $1 AND attempt = $2 AND check_at IS NOT NULL
+		WHERE id = $1 AND attempt = $2 AND status = 'processing'
 		RETURNING `+analysisColumns, a.ID, a.Attempt, doc)
 }
 

@@ -51,6 +51,7 @@ func (s *Service) AnnounceUpload(
 	u := Upload{
 		ID: id, UserID: user, SHA256: sum, Size: r.Size, ContentType: r.ContentType,
 		ObjectKey: objectKey(user, id), CreatedAt: now, ExpiresAt: now.Add(s.jobs.UploadValid),
+		EndsAt: now.Add(s.jobs.UploadValid + s.jobs.UploadGrace),
 	}
 	signed, err := s.objects.PresignPut(ctx, objectstore.Upload{
 		Key: u.ObjectKey, Size: u.Size, ContentType: u.ContentType, SHA256: u.SHA256,
@@ -303,7 +304,7 @@ func (s *Service) GiveFeedback(ctx context.Context, user, id uuid.UUID, f Feedba
 	if err != nil {
 		return err
 	}
-	s.cache.forget(ctx, upload.SHA256)
+	s.cache.forget(ctx, upload.SHA256, a.Fingerprint)
 	return nil
 }
 
@@ -325,8 +326,14 @@ func (s *Service) PhotoURL(ctx context.Context, user, id uuid.UUID) (string, err
 	return s.objects.PresignGet(ctx, *a.PhotoKey, photoLinkValid)
 }
 
-// publish shows a job's newest state to pollers. Failing is no loss: they read PostgreSQL then.
+// publishTimeout bounds a write that is made also for a client that has left.
+const publishTimeout = 2 * time.Second
+
+// publish shows a job's newest state to pollers. Failing is no loss: they look at PostgreSQL, too,
+// when what Redis shows has not moved for a while.
 func publish(ctx context.Context, store *progress.Store, logger *slog.Logger, a *Analysis) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
 	body, err := json.Marshal(a.Job())
 	if err == nil {
 		err = store.Put(ctx, a.ID, progress.Snapshot{

@@ -65,6 +65,8 @@ type system struct {
 	// placesDown makes the locations service fail; advised counts the advice given.
 	placesDown atomic.Bool
 	advised    atomic.Int64
+	// adviceTakes is how long the recycling worker is busy with one job.
+	adviceTakes atomic.Int64
 }
 
 // setup starts the API. Workers are started by work.
@@ -92,7 +94,7 @@ func setupOn(t testing.TB, db *testdb.DB, bucket tests3.Bucket, environ ...strin
 		"WASTE_VISION_MODEL=test-model", "WASTE_VISION_TIMEOUT=5s",
 		"WASTE_JWKS_URL=unused", "WASTE_LOCATIONS_URL=" + locations.URL,
 		"WASTE_HTTP_ADDR=127.0.0.1:0", "WASTE_WORKER_SHUTDOWN_TIMEOUT=2s",
-		"WASTE_JOBS_LEASE=2s", "WASTE_JOBS_RECONCILE_INTERVAL=100ms",
+		"WASTE_JOBS_LEASE=2s", "WASTE_JOBS_UPLOAD_GRACE=1s", "WASTE_JOBS_RECONCILE_INTERVAL=100ms",
 	}, environ...))
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +176,11 @@ func (s *system) advise() func() {
 			return queue.Permanent(err)
 		}
 		s.advised.Add(1)
+		select {
+		case <-time.After(time.Duration(s.adviceTakes.Load())):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		_, err := tasks.Enqueue(ctx, queue.Task{
 			Type: pipeline.Complete, Queue: queue.Waste, Timeout: 10 * time.Second,
 			ID: fmt.Sprintf("%s:complete:%d", r.JobID, r.Dispatch), JobID: r.JobID.String(),

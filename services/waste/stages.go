@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/wastecoach/wastecoach/internal/imagehash"
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
+	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/photo"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/problem"
@@ -46,7 +48,7 @@ func (r *run) analyze(ctx context.Context) error {
 }
 
 func (r *run) handOver(ctx context.Context, v vision.Verdict, cached bool) error {
-	a, err := r.store.handOver(ctx, &r.a, v, cached, adviceCheck)
+	a, err := r.keep(ctx, v, cached)
 	if err != nil {
 		return err
 	}
@@ -56,6 +58,30 @@ func (r *run) handOver(ctx context.Context, v vision.Verdict, cached bool) error
 		r.logger.WarnContext(ctx, "enqueue left to the reconciler", "error", err)
 	}
 	return nil
+}
+
+// Bounds of the tries to store a verdict.
+const (
+	keepPause   = 250 * time.Millisecond
+	keepTimeout = 20 * time.Second
+)
+
+// keep stores the verdict. It is paid for: an outage of PostgreSQL is waited out with it in hand.
+func (r *run) keep(ctx context.Context, v vision.Verdict, cached bool) (Analysis, error) {
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	r.committing.Store(true)
+	for {
+		a, err := r.store.handOver(ctx, &r.a, v, cached, adviceCheck)
+		if !outage.Is(err) {
+			return a, err
+		}
+		select {
+		case <-ctx.Done():
+			return Analysis{}, err
+		case <-time.After(keepPause):
+		}
+	}
 }
 
 // preparedPhoto returns the photo as the model sees it: from the store where an earlier attempt
@@ -182,6 +208,7 @@ func (r *run) finish(
 	if err := r.advance(ctx, step{Progress: 90, Stage: job.StageLocation}); err != nil {
 		return err
 	}
+	r.committing.Store(true)
 	a, err := r.store.succeed(ctx, &r.a, pipeline.Result{
 		Vision: v, Advice: advice, CollectionPoints: points, Cached: cached,
 		Photo: selfLink(r.a.ID) + "/photo", Warnings: warnings,

@@ -21,7 +21,8 @@ type Store struct{ pool *pgxpool.Pool }
 // NewStore returns a Store.
 func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
-const uploadColumns = `id, user_id, sha256, size, content_type, object_key, created_at, expires_at`
+const uploadColumns = `id, user_id, sha256, size, content_type, object_key, created_at, expires_at,
+	upload_ends_at`
 
 const analysisColumns = `id, user_id, upload_id, idempotency_key, request_hash, request_id, locale,
 	lat, lng, status, progress, stage, next_task, dispatch, attempt, version, tries, restarts,
@@ -31,8 +32,9 @@ const analysisColumns = `id, user_id, upload_id, idempotency_key, request_hash, 
 // AddUpload stores an announced upload.
 func (s *Store) AddUpload(ctx context.Context, u Upload) error {
 	_, err := s.pool.Exec(ctx, `INSERT INTO uploads (`+uploadColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		u.ID, u.UserID, u.SHA256, u.Size, u.ContentType, u.ObjectKey, u.CreatedAt, u.ExpiresAt)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		u.ID, u.UserID, u.SHA256, u.Size, u.ContentType, u.ObjectKey, u.CreatedAt, u.ExpiresAt,
+		u.EndsAt)
 	if err != nil {
 		return fmt.Errorf("storing upload %s: %w", u.ID, err)
 	}

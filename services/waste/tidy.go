@@ -19,6 +19,9 @@ import (
 const (
 	tidyInterval = 2 * time.Second
 	tidyBatch    = 20
+	tidyTimeout  = 15 * time.Second // for one photo
+	// tombstones is how long an erased job still answers 410 instead of 404.
+	tombstones = 30 * 24 * time.Hour
 )
 
 // tidier removes what must not stay: originals, which may tell a place and a name, once their job
@@ -41,7 +44,7 @@ func (t *tidier) run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		err := errors.Join(t.removeOriginals(ctx), t.expireJobs(ctx))
+		err := errors.Join(t.removeOriginals(ctx), t.expireJobs(ctx), t.store.forget(ctx))
 		if err != nil && ctx.Err() == nil {
 			t.logger.WarnContext(ctx, "tidying", "error", err)
 		}
@@ -58,24 +61,34 @@ type leftover struct {
 }
 
 func (t *tidier) removeOriginals(ctx context.Context) error {
-	list, err := t.store.leftovers(ctx, tidyBatch)
-	if err != nil {
-		return err
-	}
-	for _, l := range list {
-		if l.WantsPhoto != nil {
-			if err := t.keepPhoto(ctx, l); err != nil {
+	for {
+		list, err := t.store.leftovers(ctx, tidyBatch)
+		if err != nil {
+			return err
+		}
+		for _, l := range list {
+			if err := t.removeOriginal(ctx, l); err != nil {
 				return err
 			}
 		}
-		if err := t.objects.Delete(ctx, l.ObjectKey); err != nil {
-			return err
+		if len(list) < tidyBatch {
+			return nil
 		}
-		if err := t.store.originalDeleted(ctx, l.UploadID); err != nil {
+	}
+}
+
+func (t *tidier) removeOriginal(ctx context.Context, l leftover) error {
+	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	if l.WantsPhoto != nil {
+		if err := t.keepPhoto(ctx, l); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := t.objects.Delete(ctx, l.ObjectKey); err != nil {
+		return err
+	}
+	return t.store.originalDeleted(ctx, l.UploadID)
 }
 
 // keepPhoto makes the metadata-free photo of a job that the cache answered. A photo that cannot
@@ -111,11 +124,10 @@ func (t *tidier) expireJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for id, key := range list {
-		if key != nil {
-			if err := t.objects.Delete(ctx, *key); err != nil {
-				return err
-			}
+	for id, user := range list {
+		// Whether or not the row has come to know of it: a canceled job may have a photo, too.
+		if err := t.objects.Delete(ctx, photoKey(user, id)); err != nil {
+			return err
 		}
 		if err := t.store.erase(ctx, id); err != nil {
 			return err
@@ -127,16 +139,16 @@ func (t *tidier) expireJobs(ctx context.Context) error {
 	return nil
 }
 
-// leftovers are originals of ended jobs and of uploads that nobody used. One deleted while its
-// signed URL was still good is looked at again after that: the URL could have brought it back.
+// leftovers are originals of ended jobs and of uploads that nobody used. One deleted while a PUT
+// could still bring it back is looked at again after that.
 func (s *Store) leftovers(ctx context.Context, limit int) ([]leftover, error) {
 	rows, err := s.pool.Query(ctx, `SELECT u.id, u.object_key,
 			CASE WHEN a.status = 'succeeded' AND a.photo_key IS NULL
 				AND u.original_deleted_at IS NULL THEN a.id END, u.user_id
 		FROM uploads u LEFT JOIN analyses a ON a.upload_id = u.id
-		WHERE (u.original_deleted_at IS NULL OR u.original_deleted_at < u.expires_at)
+		WHERE (u.original_deleted_at IS NULL OR u.original_deleted_at < u.upload_ends_at)
 			AND a.check_at IS NULL
-			AND (u.expires_at < now() OR a.id IS NOT NULL AND u.original_deleted_at IS NULL)
+			AND (u.upload_ends_at < now() OR a.id IS NOT NULL AND u.original_deleted_at IS NULL)
 		LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("looking for originals: %w", err)
@@ -162,21 +174,18 @@ func (s *Store) setPhoto(ctx context.Context, id uuid.UUID, key, fingerprint str
 	return nil
 }
 
-// outlived maps ended jobs whose time is over to their photos.
-func (s *Store) outlived(ctx context.Context, limit int) (map[uuid.UUID]*string, error) {
-	rows, err := s.pool.Query(ctx, `SELECT id, photo_key FROM analyses
+// outlived maps ended jobs whose time is over to their users.
+func (s *Store) outlived(ctx context.Context, limit int) (map[uuid.UUID]uuid.UUID, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, user_id FROM analyses
 		WHERE expires_at < now() AND status <> 'expired' AND check_at IS NULL
 		LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("looking for outlived jobs: %w", err)
 	}
-	list := map[uuid.UUID]*string{}
-	var (
-		id  uuid.UUID
-		key *string
-	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &key}, func() error {
-		list[id] = key
+	list := map[uuid.UUID]uuid.UUID{}
+	var id, user uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&id, &user}, func() error {
+		list[id] = user
 		return nil
 	})
 	if err != nil {
@@ -187,12 +196,32 @@ func (s *Store) outlived(ctx context.Context, limit int) (map[uuid.UUID]*string,
 
 // erase leaves of a job only that it was there and is over.
 func (s *Store) erase(ctx context.Context, id uuid.UUID) error {
-	_, err := s.pool.Exec(ctx, `UPDATE analyses SET status = 'expired', result = NULL, error = NULL,
+	_, err := s.pool.Exec(ctx, `WITH said AS (DELETE FROM feedback WHERE analysis_id = $1)
+		UPDATE analyses SET status = 'expired', result = NULL, error = NULL,
 			verdict = NULL, advice = NULL, lat = NULL, lng = NULL, photo_key = NULL,
 			fingerprint = NULL, version = version + 10, updated_at = now()
 		WHERE id = $1 AND check_at IS NULL`, id)
 	if err != nil {
 		return fmt.Errorf("erasing job %s: %w", id, err)
+	}
+	return nil
+}
+
+// forget removes the rows that tell nothing any more: uploads that nobody used, and jobs erased
+// long ago.
+func (s *Store) forget(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, `WITH old AS (
+			DELETE FROM analyses WHERE status = 'expired'
+				AND updated_at < now() - make_interval(secs => $1) RETURNING upload_id)
+		DELETE FROM uploads u WHERE u.id IN (SELECT upload_id FROM old)`, seconds(tombstones))
+	if err != nil {
+		return fmt.Errorf("forgetting erased jobs: %w", err)
+	}
+	_, err = s.pool.Exec(ctx, `DELETE FROM uploads u WHERE u.upload_ends_at < now()
+		AND u.original_deleted_at >= u.upload_ends_at
+		AND NOT EXISTS (SELECT FROM analyses a WHERE a.upload_id = u.id)`)
+	if err != nil {
+		return fmt.Errorf("forgetting unused uploads: %w", err)
 	}
 	return nil
 }

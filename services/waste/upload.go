@@ -72,6 +72,8 @@ type Upload struct {
 	ObjectKey   string
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	// EndsAt is when no PUT that began before ExpiresAt can still be running.
+	EndsAt time.Time
 }
 
 // UploadRequest announces a photo.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/modelcall"
@@ -46,6 +47,9 @@ type run struct {
 	a Analysis
 	// known is the cache's verdict where it lacks the advice.
 	known *vision.Verdict
+	// committing is set once this attempt gives the job away itself: a renewal that meets that
+	// must not take the job for lost.
+	committing atomic.Bool
 }
 
 func (w *worker) analyze(ctx context.Context, payload []byte) error {
@@ -75,6 +79,8 @@ func (w *worker) claimComplete(
 		if !errors.Is(err, errNotOurs) {
 			return a, err
 		}
+		// This very task may have taken the advice before and failed after it.
+		r.Dispatch = anyDispatch
 	}
 	return w.store.claim(ctx, r.JobRef, pipeline.Complete, w.name, w.cfg.Lease)
 }
@@ -132,7 +138,9 @@ func (r *run) keepLease(ctx context.Context) (context.Context, func()) {
 			}
 			err := r.store.renew(leased, &a, r.cfg.Lease)
 			if errors.Is(err, errNotOurs) {
-				cancel(errNotOurs)
+				if !r.committing.Load() {
+					cancel(errNotOurs)
+				}
 				return
 			}
 			if err != nil && leased.Err() == nil {

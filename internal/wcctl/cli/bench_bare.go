@@ -84,6 +84,7 @@ func startBare(ctx context.Context, cfg bareConfig) (address string, stop func()
 		_ = in.Close()   // the child ends with its input
 		_ = child.Wait() // its outcome tells nothing any more
 	}
+	//nolint:gosec // the password goes to our own child's standard input and nowhere else
 	if err := json.NewEncoder(in).Encode(cfg); err != nil {
 		stop()
 		return "", nil, fmt.Errorf("starting the bare handler: %w", err)

@@ -25,7 +25,7 @@ func TestConfigurationPage(t *testing.T) {
 	page := filepath.Join("..", "..", "..", "docs", "configuration.md")
 	want := configurationPage(t)
 	if *update {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
