@@ -14,7 +14,8 @@ func main() {
 			Name: "serve", Help: "answer the API", Run: daemon.With(recycling.LoadConfig, recycling.Serve),
 		},
 		daemon.Command{
-			Name: "work", Help: "run the tasks of the recycling queue", Run: daemon.With(recycling.LoadConfig, recycling.Work),
+			Name: "work", Help: "run the tasks",
+			Run: daemon.With(recycling.LoadConfig, recycling.Work),
 		},
 	))
 }

@@ -14,7 +14,8 @@ func main() {
 			Name: "serve", Help: "answer the API", Run: daemon.With(waste.LoadConfig, waste.Serve),
 		},
 		daemon.Command{
-			Name: "work", Help: "run the tasks of the waste queue", Run: daemon.With(waste.LoadConfig, waste.Work),
+			Name: "work", Help: "run the tasks",
+			Run: daemon.With(waste.LoadConfig, waste.Work),
 		},
 	))
 }
