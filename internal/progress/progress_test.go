@@ -32,9 +32,10 @@ func setup(t *testing.T) *bundle {
 
 func snapshot(version int64, body string) progress.Snapshot {
 	at := time.UnixMilli(1_900_000_000_123).UTC()
+	changed := at.Add(time.Duration(version%1000) * time.Second)
 	return progress.Snapshot{
 		Owner: uuid.Must(uuid.FromString("01890000-0000-7000-8000-000000000001")), Version: version,
-		Finished: version%2 == 0, CreatedAt: at, Changed: at.Add(time.Duration(version%1000) * time.Second),
+		Finished: version%2 == 0, CreatedAt: at, Changed: changed, Checked: changed,
 		Body: []byte(body),
 	}
 }
@@ -50,8 +51,28 @@ func (b *bundle) want(t *testing.T, want progress.Snapshot) {
 	t.Helper()
 	got, ok, err := b.Get(t.Context(), b.job)
 	if err != nil || !ok || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v %t %v, want %+v", got, ok, err, want)
+		t.Errorf("got version %d of %d bytes, checked %s, %t %v; want version %d of %d bytes, checked %s",
+			got.Version, len(got.Body), got.Checked, ok, err, want.Version, len(want.Body), want.Checked)
 	}
+}
+
+func TestTouch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	now := time.UnixMilli(1_950_000_000_000).UTC()
+	if err := b.Touch(t.Context(), b.job, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := b.Get(t.Context(), b.job); ok || err != nil {
+		t.Fatalf("a look made a job: %t %v", ok, err)
+	}
+	s := snapshot(3, "body")
+	b.put(t, s)
+	if err := b.Touch(t.Context(), b.job, now); err != nil {
+		t.Fatal(err)
+	}
+	s.Checked = now
+	b.want(t, s)
 }
 
 func TestNewerWins(t *testing.T) {

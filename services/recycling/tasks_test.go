@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -120,8 +121,9 @@ func (p *plant) sent(t *testing.T, id uuid.UUID) []pipeline.CompleteRequest {
 		if request.JobID != id {
 			continue
 		}
-		if want := fmt.Sprintf("%s:complete:%d", id, request.Dispatch); task.ID != want {
-			t.Errorf("task id %s, want %s", task.ID, want)
+		want := fmt.Sprintf("%s:complete:%d:", id, request.Dispatch)
+		if !strings.HasPrefix(task.ID, want) {
+			t.Errorf("task id %s, want %s and the attempt", task.ID, want)
 		}
 		if task.Type != pipeline.Complete {
 			t.Errorf("task type %s", task.Type)
@@ -134,8 +136,13 @@ func (p *plant) sent(t *testing.T, id uuid.UUID) []pipeline.CompleteRequest {
 func (p *plant) onlyAdvice(t *testing.T, id uuid.UUID) pipeline.Advice {
 	t.Helper()
 	sent := p.sent(t, id)
-	if len(sent) != 1 || sent[0].Advice == nil {
-		t.Fatalf("%d tasks were sent on, want 1 with advice: %v", len(sent), sent)
+	if len(sent) == 0 || sent[0].Advice == nil {
+		t.Fatalf("%d tasks were sent on, want one with advice: %v", len(sent), sent)
+	}
+	for _, again := range sent {
+		if !reflect.DeepEqual(again.Advice, sent[0].Advice) {
+			t.Errorf("sent on with %v, and with %v", again.Advice, sent[0].Advice)
+		}
 	}
 	return *sent[0].Advice
 }
@@ -397,7 +404,7 @@ func TestCommittedAdviceIsOnlySentOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := p.sent(t, request.JobID)
-	if last := sent[0]; len(sent) != 2 || !slices.ContainsFunc(sent, func(r pipeline.CompleteRequest) bool {
+	if last := sent[0]; !slices.ContainsFunc(sent, func(r pipeline.CompleteRequest) bool {
 		return r.Dispatch == 3 && r.Advice.ItemID == "glass_bottle"
 	}) {
 		t.Errorf("another question of the same job was answered with %+v", last.Advice)
