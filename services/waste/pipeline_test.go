@@ -237,6 +237,17 @@ func TestRetentionErasesEverything(t *testing.T) {
 	if n := query[int](s, `SELECT count(*) FROM waste.feedback`); n != 0 {
 		t.Error("the feedback is still in the database")
 	}
+	_, err := s.db.Pool("waste").Exec(t.Context(),
+		`UPDATE analyses SET updated_at = now() - make_interval(secs => $1)`,
+		seconds(tombstones+time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the last trace to go", func() bool {
+		return query[int](s, `SELECT (SELECT count(*) FROM waste.analyses) +
+			(SELECT count(*) FROM waste.uploads)`) == 0
+	})
+	s.get(id).wantCode(404, "analysis_not_found")
 }
 
 func TestSamePhotoAgainIsAnsweredByTheCache(t *testing.T) {
