@@ -4,11 +4,15 @@ package outage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/wastecoach/wastecoach/internal/problem"
 )
 
 // Is tells whether err comes from PostgreSQL, Redis or an HTTP server that gave no answer, or
@@ -32,6 +36,21 @@ func Is(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.DeadlineExceeded)
 }
+
+// Wrap wraps err with the act; where it is an outage, the client is told so by unavailable.
+func Wrap(unavailable *problem.Error, act string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", act, err)
+	if Is(err) {
+		return unavailable.Because(err).After(pause)
+	}
+	return err
+}
+
+// pause is when an outage is worth another look.
+const pause = time.Second
 
 // stopping knows the SQLSTATE classes of a server that shuts down, starts up, is full, or is gone.
 func stopping(code string) bool {

@@ -35,7 +35,7 @@ type Part struct {
 }
 
 // AdviseRequest is the payload of Advise. Version is the job's version when it was handed over:
-// PostgreSQL counts versions in steps of VersionStep, so that the recycling worker can show two
+// PostgreSQL counts versions in steps of 10, so that the recycling worker can show two
 // more states (progress 70 and 80) without a write to the waste schema.
 type AdviseRequest struct {
 	JobRef
@@ -44,9 +44,6 @@ type AdviseRequest struct {
 	Locale    string `json:"locale"`
 	Found     Found  `json:"found"`
 }
-
-// VersionStep is by how much PostgreSQL raises a job's version at each change.
-const VersionStep = 10
 
 // CompleteRequest is the payload of Complete. Advice is nil where the row has it already.
 type CompleteRequest struct {

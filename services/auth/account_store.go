@@ -17,13 +17,13 @@ type accountStore struct{ pool *pgxpool.Pool }
 func (s *accountStore) LogIn(ctx context.Context, id Identity, now time.Time) (uuid.UUID, error) {
 	account, err := s.touch(ctx, id, now)
 	if !errors.Is(err, pgx.ErrNoRows) {
-		return account, wrapFault("finding an account", err)
+		return account, fault("finding an account", err)
 	}
 	account, err = s.create(ctx, id, now)
 	if errors.Is(err, errIdentityKnown) {
 		account, err = s.touch(ctx, id, now)
 	}
-	return account, wrapFault("making an account", err)
+	return account, fault("making an account", err)
 }
 
 func (s *accountStore) touch(ctx context.Context, id Identity, now time.Time) (uuid.UUID, error) {

@@ -25,7 +25,7 @@ func (s *keyStore) Published(ctx context.Context, now time.Time) ([]signingKey, 
 		return nil, fault("reading the signing keys", err)
 	}
 	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[signingKey])
-	return keys, wrapFault("reading the signing keys", err)
+	return keys, fault("reading the signing keys", err)
 }
 
 // AddFirst stores the key unless there is one already, from another replica.
@@ -43,5 +43,5 @@ func (s *keyStore) AddFirst(ctx context.Context, key signingKey) error {
 			key.ID, []byte(key.Public), key.Sealed, key.CreatedAt, key.SignsFrom)
 		return err
 	})
-	return wrapFault("storing the first signing key", err)
+	return fault("storing the first signing key", err)
 }

@@ -50,7 +50,7 @@ func (s *sessionStore) Add(ctx context.Context, session *Session, refreshToken s
 		p.PExpire(ctx, index, s.times.Absolute)
 		return nil
 	})
-	return wrapFault("storing a session", err)
+	return fault("storing a session", err)
 }
 
 // Rotate uses up a refresh token; after replayed, sealed is the successor that was made before.
@@ -109,7 +109,7 @@ func (s *sessionStore) List(ctx context.Context, user uuid.UUID) ([]Session, err
 	if len(ended) > 0 {
 		err = s.redis.ZRem(ctx, indexKey(user), ended...).Err()
 	}
-	return sessions, wrapFault("dropping ended sessions", err)
+	return sessions, fault("dropping ended sessions", err)
 }
 
 // End forgets a session; one that has ended already is no error.
@@ -126,7 +126,7 @@ func (s *sessionStore) End(ctx context.Context, id uuid.UUID) error {
 		p.ZRem(ctx, indexKey(uuid.FromStringOrNil(user)), id.String())
 		return nil
 	})
-	return wrapFault("ending a session", err)
+	return fault("ending a session", err)
 }
 
 func (s *sessionStore) decode(id uuid.UUID, fields map[string]string) (Session, error) {

@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -18,8 +17,6 @@ import (
 var ErrUnavailable = problem.New(
 	problem.Unavailable, "users_unavailable", "Profiles cannot be read now.",
 )
-
-const outagePause = time.Second
 
 // Store keeps the profiles in PostgreSQL.
 type Store struct{ pool *pgxpool.Pool }
@@ -73,13 +70,4 @@ func one(act string, rows pgx.Rows, err error) (Profile, error) {
 }
 
 // fault wraps err with the act; it is ErrUnavailable where the server gave no answer, or stops.
-func fault(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("%s: %w", act, err)
-	if outage.Is(err) {
-		return ErrUnavailable.Because(err).After(outagePause)
-	}
-	return err
-}
+func fault(act string, err error) error { return outage.Wrap(ErrUnavailable, act, err) }

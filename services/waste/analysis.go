@@ -45,6 +45,8 @@ var (
 		"The photo could not be recognized right now. Please try again later.")
 	errVisionRefused = problem.New(problem.Invalid, "vision_refused",
 		"The photo could not be recognized. Please take another one.")
+	errIncomplete = problem.New(problem.Internal, "internal",
+		"the job has no verdict or no advice to complete")
 	errChecksum = problem.New(problem.Invalid, "checksum_mismatch",
 		"The photo that arrived is not the one that was announced.")
 )

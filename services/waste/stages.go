@@ -5,16 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/wastecoach/wastecoach/internal/imagehash"
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
 	"github.com/wastecoach/wastecoach/internal/outage"
-	"github.com/wastecoach/wastecoach/internal/photo"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
-	"github.com/wastecoach/wastecoach/internal/problem"
 	"github.com/wastecoach/wastecoach/internal/vision"
 )
 
@@ -128,32 +124,22 @@ func (r *run) fetch(ctx context.Context, u Upload) ([]byte, error) {
 
 // prepare makes the photo safe, stores it without its metadata and asks for one like it.
 func (r *run) prepare(ctx context.Context, original []byte) ([]byte, error) {
-	normal, err := r.normalizer.Normalize(ctx, original)
+	kept, err := keepPhoto(ctx, r.normalizer, r.objects, photoKey(r.a.UserID, r.a.ID), original)
 	if err != nil {
 		return nil, photoProblem(err)
 	}
-	key := photoKey(r.a.UserID, r.a.ID)
-	if err := r.objects.Put(ctx, key, string(photo.JPEG), normal.JPEG); err != nil {
-		return nil, err
-	}
-	fingerprint := imagehash.Of(normal.Image)
-	text, err := fingerprint.MarshalText()
-	if err != nil {
-		return nil, fmt.Errorf("writing the fingerprint: %w", err)
-	}
-	mark := string(text)
 	err = r.advance(ctx, step{
-		Progress: 30, Stage: job.StageVision, PhotoKey: &key, Fingerprint: &mark,
+		Progress: 30, Stage: job.StageVision, PhotoKey: &kept.Key, Fingerprint: &kept.Mark,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := r.cache.similar(ctx, fingerprint); ok {
+	if known, ok := r.cache.similar(ctx, kept.Fingerprint); ok {
 		if err := r.answer(ctx, known); err != nil {
 			return nil, err
 		}
 	}
-	return normal.JPEG, nil
+	return kept.JPEG, nil
 }
 
 // answer ends the job with what is known of the photo, or keeps the verdict when only the
@@ -187,7 +173,7 @@ func (r *run) recognize(ctx context.Context, jpeg []byte) (*vision.Verdict, erro
 // complete finds the collection points and stores the answer.
 func (r *run) complete(ctx context.Context) error {
 	if r.a.Verdict == nil || r.a.Advice == nil {
-		return queueFault("the job has no verdict or no advice to complete")
+		return errIncomplete
 	}
 	if err := r.finish(ctx, *r.a.Verdict, *r.a.Advice, r.a.VerdictCached); err != nil {
 		return err
@@ -220,8 +206,4 @@ func (r *run) finish(
 	r.metrics.finished(&a, cached)
 	r.show(ctx)
 	return nil
-}
-
-func queueFault(text string) error {
-	return problem.New(problem.Internal, "internal", text)
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/gofrs/uuid/v5"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/wastecoach/wastecoach/internal/imagehash"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
 	"github.com/wastecoach/wastecoach/internal/photo"
 	"github.com/wastecoach/wastecoach/internal/progress"
@@ -101,22 +100,15 @@ func (t *tidier) keepPhoto(ctx context.Context, l leftover) error {
 	if err != nil {
 		return err
 	}
-	normal, err := t.normalizer.Normalize(ctx, original)
+	key := photoKey(l.UserID, *l.WantsPhoto)
+	kept, err := keepPhoto(ctx, t.normalizer, t.objects, key, original)
 	if isPhotoFault(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	mark, err := imagehash.Of(normal.Image).MarshalText()
-	if err != nil {
-		return fmt.Errorf("writing the fingerprint: %w", err)
-	}
-	key := photoKey(l.UserID, *l.WantsPhoto)
-	if err := t.objects.Put(ctx, key, string(photo.JPEG), normal.JPEG); err != nil {
-		return err
-	}
-	return t.store.setPhoto(ctx, *l.WantsPhoto, key, string(mark))
+	return t.store.setPhoto(ctx, *l.WantsPhoto, kept.Key, kept.Mark)
 }
 
 func (t *tidier) expireJobs(ctx context.Context) error {
