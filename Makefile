@@ -24,7 +24,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: dev
 dev: ## Run the whole system on this machine (ARGS=--reset …)
@@ -60,6 +60,12 @@ unit: ## Run the tests without linting (PKG=./services/waste …)
 .PHONY: e2e
 e2e: setup build ## Run the real binary against the whole system
 	@go test -vet=off -count=1 -timeout 15m -tags e2e ./e2e/...
+
+.PHONY: e2e-cluster
+e2e-cluster: ## Make real kubeadm clusters on this machine and break them (root, 1 to 2 hours)
+	@tools/setup.sh cluster
+	@$(MAKE) build
+	@go test -vet=off -count=1 -timeout 150m -v -tags e2e ./e2e/cluster/...
 
 .PHONY: bench
 bench: ## Run the benchmarks (PKG=./services/waste …)

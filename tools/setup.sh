@@ -1,6 +1,9 @@
 #!/bin/bash
 # Installs what the tests and the development stack need from the system and is not there yet.
-# usage: setup.sh test|dev     test: a missing part is an error; dev: wcctl has a substitute
+# usage: setup.sh test|dev|cluster
+#   test     what the tests and linters run; a missing part is an error
+#   dev      what `wcctl dev` uses; it has substitutes
+#   cluster  what `wcctl up --target local` and the cluster tests use; a missing part is an error
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
@@ -25,13 +28,38 @@ check_go() {
 	fi
 }
 
+# Terraform is in no Debian archive.
+check_terraform() {
+	command -v terraform >/dev/null ||
+		fail 'terraform is missing: put release 1.11 or newer on the PATH'
+}
+
 # Prints the missing packages, one per line.
 missing() {
-	has_postgres || echo postgresql
-	command -v redis-server >/dev/null || echo redis-server
 	[[ -e /etc/ssl/certs/ca-certificates.crt || -e /etc/pki/tls/certs/ca-bundle.crt ]] ||
 		echo ca-certificates
+	if [[ $mode != cluster ]]; then
+		has_postgres || echo postgresql
+		needs redis-server redis-server
+	fi
+	if [[ $mode != dev ]]; then
+		needs ansible-playbook ansible-core
+		needs ssh openssh-client
+	fi
+	if [[ $mode == test ]]; then
+		needs ansible-lint ansible-lint
+		needs shellcheck shellcheck
+		needs sshd openssh-server
+	fi
+	if [[ $mode == cluster ]]; then
+		needs mmdebstrap mmdebstrap
+		needs mkfs.ext4 e2fsprogs
+		needs ip iproute2
+	fi
 }
+
+# needs PROGRAM PACKAGE
+needs() { command -v "$1" >/dev/null || echo "$2"; }
 
 undo=()
 cleanup() {
@@ -63,14 +91,17 @@ install_packages() {
 	"${apt[@]}" update </dev/null
 	"${apt[@]}" install --no-install-recommends "$@" </dev/null
 	# The policy above holds for now only; this holds for the next boot, too.
-	if [[ " $* " == *' redis-server '* ]] && command -v systemctl >/dev/null; then
-		systemctl disable redis-server.service
-	fi
+	command -v systemctl >/dev/null || return 0
+	if [[ " $* " == *' redis-server '* ]]; then systemctl disable redis-server.service; fi
+	if [[ " $* " == *' openssh-server '* ]]; then systemctl disable ssh.service; fi
 }
 
 main() {
 	cd "$(dirname "$0")/.."
+	# Where servers and file system tools live is not on every user's path.
+	PATH=$PATH:/usr/sbin:/sbin
 	check_go
+	if [[ $mode == cluster ]]; then check_terraform; fi
 	local packages
 	mapfile -t packages < <(missing)
 	if ((${#packages[@]} == 0)); then return; fi
