@@ -19,43 +19,60 @@ const (
 	Local Target = "local"
 )
 
-// Cluster is the whole file.
+// Targets are all of them, in the order in which help names them.
+func Targets() []Target { return []Target{AWS, Hosts, Local} }
+
+// Cluster is the whole file. Secrets do not belong in it, and no variables are expanded.
 type Cluster struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       Spec     `json:"spec"`
+	// APIVersion is wastecoach.io/v1alpha1.
+	APIVersion string `json:"apiVersion" jsonschema:"enum=wastecoach.io/v1alpha1"`
+	// Kind is Cluster.
+	Kind     string   `json:"kind" jsonschema:"enum=Cluster"`
+	Metadata Metadata `json:"metadata"`
+	Spec     Spec     `json:"spec"`
+
+	// lines has the line of each key that the file holds, by its path.
+	lines map[string]int
 }
 
 // Metadata names the cluster.
 type Metadata struct {
-	// Name is part of machine names, tags and the kubeconfig's context.
+	// Name is part of machine names, tags and the kubeconfig's context: lower-case letters,
+	// digits and hyphens, at most 40 characters.
 	Name string `json:"name"`
 }
 
-// Spec is what the cluster shall be.
+// Spec is what the cluster shall be. Beside the common keys it holds exactly the block that target
+// names.
 type Spec struct {
-	Target     Target     `json:"target"`
-	Kubernetes Kubernetes `json:"kubernetes"`
-	Network    Network    `json:"network"`
-	SSH        SSH        `json:"ssh"`
-	// Exactly the block that Target names is filled.
-	AWS   *AWSTarget   `json:"aws,omitempty"`
+	// Target is where the machines come from: aws (EC2), hosts (machines you have, by SSH) or
+	// local (machines made on this computer).
+	Target     Target     `json:"target" jsonschema:"enum=aws,enum=hosts,enum=local"`
+	Kubernetes Kubernetes `json:"kubernetes,omitzero"`
+	Network    Network    `json:"network,omitzero"`
+	SSH        SSH        `json:"ssh,omitzero"`
+	// AWS is read when target is aws.
+	AWS *AWSTarget `json:"aws,omitempty"`
+	// Hosts is read when target is hosts.
 	Hosts *HostsTarget `json:"hosts,omitempty"`
-	Local *LocalTarget `json:"local,omitempty"`
-	// Budget is the most that a month may cost.
-	Budget Budget `json:"budget"`
+	// Local is read when target is local; it may be left out.
+	Local  *LocalTarget `json:"local,omitempty"`
+	Budget Budget       `json:"budget,omitzero"`
 }
 
 // Kubernetes is the version and the addresses inside.
 type Kubernetes struct {
-	// Version is a release without the v, e.g. 1.36.3; release.Default where it is empty.
-	Version       string `json:"version,omitempty"`
-	PodSubnet     string `json:"podSubnet,omitempty"`
+	// Version is a release without the v, e.g. 1.36.3.
+	Version string `json:"version,omitempty"`
+	// PodSubnet gives pods their addresses, a /24 of it to each node.
+	PodSubnet string `json:"podSubnet,omitempty"`
+	// ServiceSubnet gives services their addresses. It may not overlap with podSubnet nor with
+	// the machines' own network.
 	ServiceSubnet string `json:"serviceSubnet,omitempty"`
-	// Endpoint is the DNS name that stands for the API server from the first day.
+	// Endpoint is the DNS name that stands for the API server from the first day; every machine
+	// gets it into /etc/hosts. A name of its own lets a load balancer come later.
 	Endpoint string `json:"endpoint,omitempty"`
-	// CertificateSANs are more names and addresses in the API server's certificate.
+	// CertificateSANs are more DNS names and addresses for the API server's certificate.
 	CertificateSANs []string `json:"certificateSANs,omitempty"`
 }
 
@@ -70,66 +87,93 @@ const (
 
 // Network is the pod network.
 type Network struct {
-	Plugin Plugin `json:"plugin,omitempty"`
+	// Plugin is calico, which enforces NetworkPolicies, or flannel, which is leaner and does not.
+	Plugin Plugin `json:"plugin,omitempty" jsonschema:"enum=calico,enum=flannel"`
 }
 
-// SSH is how machines are logged in to, where the target does not say it.
+// SSH is how machines are logged in to. Target local has its own key and port and reads none of it.
 type SSH struct {
+	// User logs in; it is root or may use sudo without a password.
 	User string `json:"user,omitempty"`
-	// KeyFile is a private key; the agent is asked too.
+	// KeyFile is a private key that nobody but you may read; ~ is your home, and a relative path
+	// starts at the file's folder. Left out, the keys of the SSH agent are tried.
 	KeyFile string   `json:"keyFile,omitempty"`
 	Bastion *Bastion `json:"bastion,omitempty"`
 }
 
-// Bastion is a host that SSH goes through.
+// Bastion is a host that SSH goes through to reach the machines.
 type Bastion struct {
-	Host    string `json:"host"`
-	Port    int    `json:"port,omitempty"`
-	User    string `json:"user,omitempty"`
+	// Host is its address or DNS name.
+	Host string `json:"host"`
+	// Port is where its SSH server listens.
+	Port int `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	// User is the machines' user where it is left out.
+	User string `json:"user,omitempty"`
+	// KeyFile is the machines' key where it is left out.
 	KeyFile string `json:"keyFile,omitempty"`
 }
 
 // HostsTarget is machines you have.
 type HostsTarget struct {
-	ControlPlane Host   `json:"controlPlane"`
-	Workers      []Host `json:"workers"`
+	// ControlPlane is the machine that runs etcd and the API server.
+	ControlPlane Host `json:"controlPlane"`
+	// Workers run the services, at least one.
+	Workers []Host `json:"workers" jsonschema:"minItems=1"`
 }
 
-// Host is one of them.
+// Host is a machine you have.
 type Host struct {
+	// Name becomes the machine's host name and the node's name.
 	Name string `json:"name"`
-	// Address is where SSH finds it.
+	// Address is where SSH finds it: an IPv4 address or a DNS name.
 	Address string `json:"address"`
-	// PrivateAddress is where the others find it; Address where it is empty.
+	// PrivateAddress is the IPv4 address where the other machines find it; address where it is
+	// left out.
 	PrivateAddress string `json:"privateAddress,omitempty"`
-	Port           int    `json:"port,omitempty"`
-	User           string `json:"user,omitempty"`
-	Edge           bool   `json:"edge,omitempty"`
+	// Port is where its SSH server listens.
+	Port int `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+	// User logs in to this machine instead of ssh.user.
+	User string `json:"user,omitempty"`
+	// Architecture is amd64 or arm64.
+	Architecture string `json:"architecture,omitempty" jsonschema:"enum=amd64,enum=arm64"`
+	// Edge marks the one worker that takes the traffic from outside; the first where none is.
+	Edge bool `json:"edge,omitempty"`
 }
 
 // LocalTarget is machines on this computer.
 type LocalTarget struct {
-	Workers int `json:"workers,omitempty"`
+	// Workers is how many there are beside the control plane.
+	Workers int `json:"workers,omitempty" jsonschema:"minimum=1,maximum=100"`
 	// Subnet is the machines' own network; nothing leaves it.
-	Subnet  string `json:"subnet,omitempty"`
-	DiskGiB int    `json:"diskGiB,omitempty"`
+	Subnet string `json:"subnet,omitempty"`
+	// DiskGiB is the size of each machine's disk; it takes space only as it fills.
+	DiskGiB int `json:"diskGiB,omitempty" jsonschema:"minimum=6"`
 }
 
 // AWSTarget is machines in EC2.
 type AWSTarget struct {
-	Region       string `json:"region,omitempty"`
+	// Region is where everything stands.
+	Region string `json:"region,omitempty"`
+	// InstanceType of all machines; with a g after the number (t4g) they are arm64.
 	InstanceType string `json:"instanceType,omitempty"`
-	Workers      int    `json:"workers,omitempty"`
-	VolumeGiB    int    `json:"volumeGiB,omitempty"`
-	// APIAllowedCIDRs may reach the API server from outside.
-	APIAllowedCIDRs []string `json:"apiAllowedCIDRs"`
-	// PhotosBucket is the S3 bucket's name.
+	// Workers is how many there are beside the control plane.
+	Workers int `json:"workers,omitempty" jsonschema:"minimum=1,maximum=100"`
+	// VolumeGiB is the size of each machine's encrypted gp3 disk.
+	VolumeGiB int `json:"volumeGiB,omitempty" jsonschema:"minimum=10,maximum=16384"`
+	// APIAllowedCIDRs may reach the API server from outside, e.g. your office's address with /32.
+	APIAllowedCIDRs []string `json:"apiAllowedCIDRs" jsonschema:"minItems=1"`
+	// APIOpenToInternet says that 0.0.0.0/0 above is meant.
+	APIOpenToInternet bool `json:"apiOpenToInternet,omitempty"`
+	// PhotosBucket is the S3 bucket for photos, which is created; where it is left out, it is
+	// named after the cluster and the account.
 	PhotosBucket string `json:"photosBucket,omitempty"`
-	// StateBucket holds Terraform's state; it must exist.
+	// StateBucket is an S3 bucket that exists and shall hold Terraform's state; where it is left
+	// out, the state stays in .wastecoach/ beside the file.
 	StateBucket string `json:"stateBucket,omitempty"`
 }
 
-// Budget is in US dollars.
+// Budget is what may be spent.
 type Budget struct {
-	MonthlyUSD float64 `json:"monthlyUSD,omitempty"`
+	// MonthlyUSD is the most that a month may cost in US dollars; more is a warning. 0 is no limit.
+	MonthlyUSD float64 `json:"monthlyUSD,omitempty" jsonschema:"minimum=0"`
 }
