@@ -1,7 +1,10 @@
 // Package event holds what a run tells whoever watches it.
 package event
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Kind says what happened.
 type Kind string
@@ -43,6 +46,8 @@ type Event struct {
 	// Done and Total count a run's phases.
 	Done  int `json:"done,omitempty"`
 	Total int `json:"total,omitempty"`
+	// Log is the path of the run's full record, told at its start and by a failure.
+	Log string `json:"log,omitempty"`
 }
 
 // Sink receives events, one at a time and in order; Emit never blocks for long.
@@ -53,3 +58,24 @@ type SinkFunc func(Event)
 
 // Emit implements Sink.
 func (f SinkFunc) Emit(e Event) { f(e) }
+
+// Tee is a Sink that gives every event to all of sinks, one event at a time, and that fills in a
+// missing Time.
+func Tee(sinks ...Sink) Sink { return &tee{sinks: sinks} }
+
+type tee struct {
+	mu    sync.Mutex
+	sinks []Sink
+}
+
+// Emit implements Sink.
+func (t *tee) Emit(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.Time.IsZero() {
+		e.Time = time.Now().UTC()
+	}
+	for _, s := range t.sinks {
+		s.Emit(e)
+	}
+}
