@@ -1,0 +1,159 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+)
+
+// Kind says what is wrong with a login.
+type Kind string
+
+// The kinds.
+const (
+	UnknownHost Kind = "unknown_host"
+	Refused     Kind = "refused"
+	Timeout     Kind = "timeout"
+	Unreachable Kind = "unreachable"
+	// HungUp is a server that ends the connection before SSH has begun.
+	HungUp         Kind = "hung_up"
+	NotSSH         Kind = "not_ssh"
+	Auth           Kind = "auth"
+	HostKeyChanged Kind = "host_key_changed"
+	KnownHosts     Kind = "known_hosts"
+	KeyMissing     Kind = "key_missing"
+	KeyTooOpen     Kind = "key_too_open"
+	KeyInvalid     Kind = "key_invalid"
+	KeyPassphrase  Kind = "key_passphrase"
+	Proxy          Kind = "proxy"
+	Algorithms     Kind = "algorithms"
+	Forwarding     Kind = "forwarding"
+	Sudo           Kind = "sudo"
+	// Lost is a login that ended under a command.
+	Lost Kind = "lost"
+)
+
+// Error is a login that failed or ended.
+type Error struct {
+	Kind Kind
+	// Host is the machine's name, or the bastion's address.
+	Host  string
+	Cause error
+	// Hint is a command to paste, or a short list of them, one per line.
+	Hint string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Host + ": " + e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Temporary tells that the same may work later without anybody's help, as while a machine starts.
+func (e *Error) Temporary() bool {
+	switch e.Kind {
+	case Refused, Timeout, Unreachable, HungUp, Lost:
+		return true
+	default:
+		return false
+	}
+}
+
+// newError is an error about m with the hint that its kind always has.
+func newError(m fleet.Machine, kind Kind, cause error) *Error {
+	e := &Error{Kind: kind, Host: m.Name, Cause: cause}
+	login := sshCommand(m)
+	switch kind {
+	case UnknownHost:
+		e.Hint = "getent hosts " + m.SSH.Host
+	case Refused, Timeout, Unreachable, HungUp, NotSSH, Proxy, Algorithms, Lost:
+		e.Hint = login + " -v true"
+	case Forwarding:
+		e.Hint = login + " 'sudo sshd -T | grep -i allowtcpforwarding'"
+	case Sudo:
+		e.Hint = login + " sudo -n true"
+	default:
+	}
+	return e
+}
+
+// sshCommand is OpenSSH's command for the same login.
+func sshCommand(m fleet.Machine) string {
+	command := []string{"ssh"}
+	if m.SSH.ProxyCommand != "" {
+		command = append(command, "-o", quote("ProxyCommand="+m.SSH.ProxyCommand))
+	}
+	if m.SSH.Port != 0 && m.SSH.Port != 22 {
+		command = append(command, "-p", fmt.Sprint(m.SSH.Port))
+	}
+	return strings.Join(append(command, login(m)), " ")
+}
+
+func login(m fleet.Machine) string {
+	if m.SSH.User == "" {
+		return m.SSH.Host
+	}
+	return m.SSH.User + "@" + m.SSH.Host
+}
+
+// connectError names what stopped the way to m's SSH port.
+func connectError(m fleet.Machine, address string, err error) *Error {
+	kind, text := Unreachable, "cannot be reached"
+	var dns *net.DNSError
+	var open *ssh.OpenChannelError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		kind, text = UnknownHost, "no such host name"
+	case errors.Is(err, syscall.ECONNREFUSED),
+		errors.As(err, &open) && strings.Contains(open.Message, "refused"):
+		kind, text = Refused, "connection refused, so nothing listens there"
+	case errors.As(err, &open) && strings.Contains(open.Message, "not known"):
+		kind, text = UnknownHost, "the bastion knows no such host name"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		kind, text = Timeout, "no answer in time: is it on, and does a firewall let us through"
+	}
+	return newError(m, kind, fmt.Errorf("%s: %s (%w)", address, text, err))
+}
+
+// handshakeError names what went wrong after the connection was there.
+func handshakeError(m fleet.Machine, address string, err error, tried *auth) *Error {
+	var own *Error
+	var algorithms *ssh.AlgorithmNegotiationError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case strings.Contains(err.Error(), "unable to authenticate"):
+		return authError(m, address, tried)
+	case errors.As(err, &algorithms):
+		return newError(m, Algorithms, fmt.Errorf("%s: too old or too strict a server: %w", address, err))
+	case errors.Is(err, errHandshakeTimeout):
+		return newError(m, Timeout, fmt.Errorf("%s: connected, but %w", address, err))
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF):
+		return newError(m, HungUp, fmt.Errorf("%s: hangs up before SSH has begun (%w)", address, err))
+	default:
+		return newError(m, NotSSH, fmt.Errorf("%s: not an SSH server we understand (%w)", address, err))
+	}
+}
+
+func authError(m fleet.Machine, address string, tried *auth) *Error {
+	e := newError(m, Auth, fmt.Errorf("%s: login as %q denied; tried %s",
+		address, m.SSH.User, tried.report()))
+	e.Hint = sshCommand(m) + " -v true"
+	if tried.keyFile != "" {
+		port := ""
+		if m.SSH.Port != 22 {
+			port = fmt.Sprintf("-p %d ", m.SSH.Port)
+		}
+		e.Hint = fmt.Sprintf("ssh-copy-id -i %s.pub %s%s", quote(tried.keyFile), port, login(m))
+	}
+	return e
+}

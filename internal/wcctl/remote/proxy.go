@@ -1,0 +1,106 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+)
+
+const proxyGrace = 2 * time.Second
+
+// proxyConn is a connection over the standard streams of a command, OpenSSH's ProxyCommand.
+type proxyConn struct {
+	command string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     io.ReadCloser
+	stderr  *tail
+	once    sync.Once
+	ended   chan struct{}
+	err     error
+}
+
+func startProxy(m fleet.Machine) (*proxyConn, error) {
+	command := expandProxy(m.SSH)
+	// It must outlive the attempt's context: Close ends it.
+	cmd := exec.Command("/bin/sh", "-c", "exec "+command) //nolint:noctx // see above
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := &proxyConn{command: command, cmd: cmd, stderr: &tail{}, ended: make(chan struct{})}
+	cmd.Stderr = p.stderr
+	var err, outErr error
+	p.in, err = cmd.StdinPipe()
+	p.out, outErr = cmd.StdoutPipe()
+	if err = errors.Join(err, outErr); err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, newError(m, Proxy, fmt.Errorf("starting the proxy command %q: %w", command, err))
+	}
+	return p, nil
+}
+
+// expandProxy fills in OpenSSH's %h, %p, %r and %%.
+func expandProxy(s fleet.SSH) string {
+	return strings.NewReplacer(
+		"%%", "%", "%h", s.Host, "%p", strconv.Itoa(s.Port), "%r", s.User,
+	).Replace(s.ProxyCommand)
+}
+
+func (p *proxyConn) Read(b []byte) (int, error)  { return p.out.Read(b) }
+func (p *proxyConn) Write(b []byte) (int, error) { return p.in.Write(b) }
+
+// Close ends the command and all that it started.
+func (p *proxyConn) Close() error {
+	p.once.Do(func() {
+		p.in.Close()
+		p.out.Close()
+		group := -p.cmd.Process.Pid
+		timer := time.AfterFunc(proxyGrace, func() { syscall.Kill(group, syscall.SIGKILL) })
+		syscall.Kill(group, syscall.SIGTERM)
+		p.err = p.cmd.Wait()
+		timer.Stop()
+		close(p.ended)
+	})
+	return nil
+}
+
+// fault is how the command ended, with its own last words.
+func (p *proxyConn) fault() error {
+	p.Close()
+	<-p.ended
+	text := p.stderr.String()
+	if text == "" && p.err != nil {
+		text = p.err.Error()
+	}
+	return fmt.Errorf("the proxy command %q ended: %s", p.command, strings.TrimSpace(text))
+}
+
+type proxyAddr string
+
+func (proxyAddr) Network() string  { return "proxy" }
+func (a proxyAddr) String() string { return string(a) }
+
+// LocalAddr implements net.Conn.
+func (p *proxyConn) LocalAddr() net.Addr { return proxyAddr("local") }
+
+// RemoteAddr implements net.Conn.
+func (p *proxyConn) RemoteAddr() net.Addr { return proxyAddr(p.command) }
+
+// SetDeadline implements net.Conn; bounds are kept by closing the connection.
+func (p *proxyConn) SetDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetReadDeadline implements net.Conn.
+func (p *proxyConn) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetWriteDeadline implements net.Conn.
+func (p *proxyConn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
