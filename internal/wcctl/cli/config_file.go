@@ -51,6 +51,16 @@ func (f *clusterFile) load(con *console) (*spec.Cluster, error) {
 	return cluster, nil
 }
 
+// check returns all faults and warnings of the file; an error means that it could not be read.
+func (f *clusterFile) check(con *console) ([]spec.Fault, error) {
+	_, faults, err := spec.Load(f.path(con), con.in, releases())
+	var found *spec.FaultsError
+	if err != nil && !errors.As(err, &found) {
+		return nil, f.explain(con, err)
+	}
+	return append([]spec.Fault{}, faults...), nil // never null in JSON
+}
+
 // explain gives an error of spec.Load its hint.
 func (f *clusterFile) explain(con *console, err error) error {
 	path := f.path(con)

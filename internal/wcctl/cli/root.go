@@ -10,6 +10,7 @@ import (
 // The groups of the root command's help, in their order there.
 const (
 	groupLocal   = "local"
+	groupCluster = "cluster"
 	groupApp     = "app"
 	groupMeasure = "measure"
 )
@@ -34,6 +35,8 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 	addCommands(root,
 		newDev(con),
 		newMigrate(con),
+		newInit(con),
+		newConfig(con),
 		newAnalyze(con),
 		newLogin(con),
 		newLogout(con),
@@ -54,6 +57,7 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 func addCommands(root *cobra.Command, commands ...*cobra.Command) {
 	for _, group := range []*cobra.Group{
 		{ID: groupLocal, Title: "On this machine:"},
+		{ID: groupCluster, Title: "The cluster, from wastecoach.yaml:"},
 		{ID: groupApp, Title: "The app in a terminal:"},
 		{ID: groupMeasure, Title: "Measure:"},
 	} {

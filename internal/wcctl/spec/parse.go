@@ -73,16 +73,13 @@ func (p *parser) value(node *yaml.Node, path string, v reflect.Value) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	if v.Kind() == reflect.Pointer {
-		if p.holds(node, path, yaml.MappingNode, "", "a block of keys") {
-			v.Set(reflect.New(v.Type().Elem()))
-			p.mapping(node, path, v.Elem())
-		}
-		return
-	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		p.value(node, path, v.Elem())
 	case reflect.Struct:
-		if p.holds(node, path, yaml.MappingNode, "", "a block of keys") {
+		// A block whose keys are all commented out is an empty block.
+		if !isNull(node) && p.holds(node, path, yaml.MappingNode, "", "a block of keys") {
 			p.mapping(node, path, v)
 		}
 	case reflect.Slice:
@@ -121,7 +118,7 @@ func (p *parser) holds(node *yaml.Node, path string, kind yaml.Kind, tags, what 
 		return true
 	}
 	switch {
-	case node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null":
+	case isNull(node):
 		p.fault(node.Line, path, "remove the key, or give it "+what, "has no value")
 	case node.Kind == yaml.ScalarNode && tags == "!!str":
 		p.fault(node.Line, path, fmt.Sprintf("write it in quotes: %q", node.Value),
@@ -130,6 +127,10 @@ func (p *parser) holds(node *yaml.Node, path string, kind yaml.Kind, tags, what 
 		p.fault(node.Line, path, "", "must be %s, not %s", what, describe(node))
 	}
 	return false
+}
+
+func isNull(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
 func describe(node *yaml.Node) string {
