@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// defaultPatience is what a cancelled terraform has to write its state before it is killed.
+	// defaultPatience is what a canceled terraform has to write its state before it is killed.
 	defaultPatience = 60 * time.Second
 	planFiles       = "wastecoach-*.tfplan"
 	// ErroredState is what terraform leaves where it could not store its state.

@@ -11,14 +11,10 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
-
-// deadline is far more than any of these commands takes.
-const deadline = time.Minute
 
 // bundle is one prepared folder and what its commands told.
 type bundle struct {
@@ -64,20 +60,20 @@ func (b *bundle) Emit(e event.Event) {
 	b.seen = append(b.seen, e)
 }
 
-// await returns the first event that f accepts, or fails at the deadline.
-func (b *bundle) await(what string, f func(event.Event) bool) event.Event {
+// await returns the first event that f accepts.
+func (b *bundle) await(f func(event.Event) bool) event.Event {
 	b.t.Helper()
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	var found event.Event
+	until(b.t, b.log, func() bool {
 		b.mu.Lock()
+		defer b.mu.Unlock()
 		i := slices.IndexFunc(b.seen, f)
 		if i >= 0 {
-			defer b.mu.Unlock()
-			return b.seen[i]
+			found = b.seen[i]
 		}
-		b.mu.Unlock()
-	}
-	b.t.Fatalf("no event: %s", what)
-	return event.Event{}
+		return i >= 0
+	})
+	return found
 }
 
 func (b *bundle) plan(ctx context.Context) []terraform.Change {
@@ -96,9 +92,10 @@ func (b *bundle) apply(ctx context.Context) {
 	}
 }
 
-func (b *bundle) glob(pattern string) []string {
+// plans are the saved plans' files.
+func (b *bundle) plans() []string {
 	b.t.Helper()
-	names, err := filepath.Glob(filepath.Join(b.dir, pattern))
+	names, err := filepath.Glob(filepath.Join(b.dir, "*.tfplan"))
 	if err != nil {
 		b.t.Fatal(err)
 	}

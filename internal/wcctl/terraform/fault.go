@@ -38,7 +38,7 @@ func (d Diagnostic) String() string {
 	return strings.Join(text, ": ")
 }
 
-// explain makes a failed command an Error. A cancelled one is errors.Is(err, context.Canceled).
+// explain makes a failed command an Error. A canceled one is errors.Is(err, context.Canceled).
 func (c *Client) explain(
 	ctx context.Context, act string, err error, s *stream, stderr *tail,
 ) error {
@@ -114,7 +114,7 @@ func (c *Client) adviseLock(fault *Error) {
 		return
 	}
 	fault.Cause = fmt.Errorf(
-		"Terraform's state is locked by %s since %s (%s): another run is at work, or was killed",
+		"the state is locked by %s since %s (%s): another run is at work, or was killed",
 		lock["Who"], lock["Created"], lock["Operation"],
 	)
 	fault.Hint = "pgrep -a terraform"

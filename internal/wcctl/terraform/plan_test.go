@@ -167,7 +167,7 @@ func TestCloseLeavesNoPlan(t *testing.T) {
 		if _, err := c.Plan(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		plans := b.glob("*.tfplan")
+		plans := b.plans()
 		if len(plans) != 1 {
 			t.Fatalf("plans: %v", plans)
 		}
@@ -175,8 +175,8 @@ func TestCloseLeavesNoPlan(t *testing.T) {
 			t.Errorf("a plan holds the state, its mode: %v, %v", info.Mode(), err)
 		}
 	}
-	if err := c.Close(); err != nil || len(b.glob("*.tfplan")) != 0 {
-		t.Errorf("after close: %v, %v", b.glob("*.tfplan"), err)
+	if err := c.Close(); err != nil || len(b.plans()) != 0 {
+		t.Errorf("after close: %v, %v", b.plans(), err)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestEvents(t *testing.T) {
 	const task = `create terraform_data.machine["control-plane"]`
 	kinds := []event.Kind{event.TaskStarted, event.TaskFinished}
 	for _, kind := range kinds {
-		e := b.await(string(kind), func(e event.Event) bool { return e.Kind == kind })
+		e := b.await(func(e event.Event) bool { return e.Kind == kind })
 		if e.Task != task || e.Phase != "machines" || e.Time.IsZero() {
 			t.Errorf("%s: %+v", kind, e)
 		}
@@ -196,7 +196,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: changed is %v", kind, e.Changed)
 		}
 	}
-	b.await("the provisioner's line", func(e event.Event) bool {
+	b.await(func(e event.Event) bool {
 		return e.Kind == event.Note && e.Text == "make control-plane"
 	})
 	for _, words := range []string{"Creation complete", "make control-plane", "1 added"} {

@@ -40,6 +40,9 @@ func prepare(dir string, module fs.FS, variables map[string]any, backend *S3Back
 	if err != nil {
 		return err
 	}
+	if variables == nil {
+		variables = map[string]any{}
+	}
 	if files[variablesFile], err = json.MarshalIndent(variables, "", "  "); err != nil {
 		return fmt.Errorf("writing the variables: %w", err)
 	}
