@@ -1,0 +1,26 @@
+#!/bin/sh
+# Applies the manifests of standard input, and prints what differed; then waits for WAIT, a list of
+# namespace/kind/name, whose selector is the object's own.
+set -eu
+export KUBECONFIG=/etc/kubernetes/admin.conf
+as="--server-side --force-conflicts --field-manager wastecoach"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/manifest.yaml"
+# An apply on the server's side reports every object as applied, so the difference is asked first.
+# shellcheck disable=SC2086
+if ! kubectl diff $as --filename "$work/manifest.yaml" >"$work/diff" 2>&1; then
+	kubectl apply $as --filename "$work/manifest.yaml"
+fi
+for object in $WAIT; do
+	namespace=${object%%/*}
+	if kubectl --namespace "$namespace" rollout status "${object#*/}" --timeout "$PATIENCE" >"$work/out" 2>&1
+	then continue; fi
+	kubectl --namespace "$namespace" get pods --output wide >&2 || true
+	kubectl --namespace "$namespace" get events --field-selector type=Warning \
+		--sort-by .lastTimestamp --output custom-columns=OBJECT:.involvedObject.name,MESSAGE:.message |
+		tail -n 8 >&2 || true
+	echo "$object is not ready after $PATIENCE: $(tail -n 1 "$work/out")" >&2
+	exit 1
+done
