@@ -27,7 +27,7 @@ func Default(c *Cluster, releases Releases) {
 	fill(c, "spec.kubernetes.version", &s.Kubernetes.Version, releases.Default)
 	fill(c, "spec.kubernetes.podSubnet", &s.Kubernetes.PodSubnet, DefaultPodSubnet)
 	fill(c, "spec.kubernetes.serviceSubnet", &s.Kubernetes.ServiceSubnet, DefaultServiceSubnet)
-	if c.Metadata.Name != "" {
+	if labelPattern.MatchString(c.Metadata.Name) {
 		fill(c, "spec.kubernetes.endpoint", &s.Kubernetes.Endpoint, "api."+c.Metadata.Name+".internal")
 	}
 	plugin := Calico

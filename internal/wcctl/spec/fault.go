@@ -73,3 +73,6 @@ func Stops(faults []Fault) bool {
 	}
 	return false
 }
+
+// Line is where the file holds the key at path, 0 where it does not.
+func (c *Cluster) Line(path string) int { return c.lines[path] }

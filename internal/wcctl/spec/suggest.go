@@ -85,3 +85,10 @@ func walkKeys(t reflect.Type, path string, visit func(path string)) {
 	default:
 	}
 }
+
+// Paths are the paths of all keys, a list's elements as [].
+func Paths() []string {
+	var paths []string
+	walkKeys(reflect.TypeFor[Cluster](), "", func(path string) { paths = append(paths, path) })
+	return paths
+}

@@ -131,8 +131,8 @@ func (v *validator) kubernetes(releases Releases) {
 	}
 	v.subnet(base+"podSubnet", "the pods' subnet", k.PodSubnet, 8, v.podBits())
 	v.subnet(base+"serviceSubnet", "the services' subnet", k.ServiceSubnet, 12, 28)
-	// Without a cluster's name there is no default, and the name's fault says so.
-	if k.Endpoint != "" || v.c.Metadata.Name != "" {
+	// Without a good name there is no default, and the name's fault says so.
+	if k.Endpoint != "" || labelPattern.MatchString(v.c.Metadata.Name) {
 		v.dnsName(base+"endpoint", k.Endpoint)
 	}
 	for i, san := range k.CertificateSANs {
@@ -167,11 +167,10 @@ func (v *validator) blocks() {
 	if !slices.Contains(Targets(), s.Target) {
 		return
 	}
-	for target, there := range map[Target]bool{
-		AWS: s.AWS != nil, Hosts: s.Hosts != nil, Local: s.Local != nil,
-	} {
+	blocks := map[Target]bool{AWS: s.AWS != nil, Hosts: s.Hosts != nil, Local: s.Local != nil}
+	for _, target := range Targets() {
 		path := "spec." + string(target)
-		switch {
+		switch there := blocks[target]; {
 		case target == s.Target && !there:
 			v.fault(path, "wcctl init --target "+string(target)+" -f - shows one",
 				"is missing, but target is %s", target)
