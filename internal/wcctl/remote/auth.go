@@ -146,29 +146,28 @@ func (a *auth) inAgent(path string, public ssh.PublicKey) bool {
 }
 
 func keyError(o Options, path string, err error) *Error {
-	m := o.Machine
 	var locked *ssh.PassphraseMissingError
 	name := quote(path)
 	switch {
 	case errors.As(err, &locked):
-		e := newError(m, KeyPassphrase, fmt.Errorf(
+		e := newError(o, KeyPassphrase, fmt.Errorf(
 			"the key %s has a passphrase and no agent holds it", path))
 		e.Hint = "ssh-add " + name
 		return e
 	case errors.Is(err, fs.ErrNotExist):
-		e := newError(m, KeyMissing, fmt.Errorf("the key file %s does not exist", path))
+		e := newError(o, KeyMissing, fmt.Errorf("the key file %s does not exist", path))
 		e.Hint = "ls -l " + quote(filepath.Dir(path)) + "\nssh-keygen -t ed25519 -f " + name
 		return e
 	case errors.Is(err, errTooOpen):
-		e := newError(m, KeyTooOpen, fmt.Errorf("the key file %s is not private: %w", path, err))
+		e := newError(o, KeyTooOpen, fmt.Errorf("the key file %s is not private: %w", path, err))
 		e.Hint = "chmod 600 " + name
 		return e
 	case errors.Is(err, fs.ErrPermission):
-		e := newError(m, KeyMissing, fmt.Errorf("the key file %s cannot be read: %w", path, err))
+		e := newError(o, KeyMissing, fmt.Errorf("the key file %s cannot be read: %w", path, err))
 		e.Hint = "ls -l " + name
 		return e
 	default:
-		e := newError(m, KeyInvalid, fmt.Errorf("%s is not a private SSH key: %w", path, err))
+		e := newError(o, KeyInvalid, fmt.Errorf("%s is not a private SSH key: %w", path, err))
 		e.Hint = "ssh-keygen -y -f " + name
 		return e
 	}

@@ -45,7 +45,7 @@ const (
 
 // Client is one login. It is safe for concurrent use.
 type Client struct {
-	machine fleet.Machine
+	options Options
 	ssh     *ssh.Client
 	// under closes what the login goes through: a bastion, a proxy command.
 	under []func() error
@@ -77,7 +77,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 
 func (o Options) withDefaults() Options {
 	if o.Machine.SSH.Port == 0 {
-		o.Machine.SSH.Port = 22
+		o.Machine.SSH.Port = defaultPort
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -91,7 +91,7 @@ func (o Options) withDefaults() Options {
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // Machine is whom the login is with.
-func (c *Client) Machine() fleet.Machine { return c.machine }
+func (c *Client) Machine() fleet.Machine { return c.options.Machine }
 
 // Done is closed when the login has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -181,14 +181,14 @@ func (c *Client) ping() error {
 }
 
 func (c *Client) lostError(why string) error {
-	return newError(c.machine, Lost, fmt.Errorf("the connection was lost: %s", why))
+	return newError(c.options, Lost, fmt.Errorf("the connection was lost: %s", why))
 }
 
 // DialContext connects to an address as the machine sees it.
 func (c *Client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := c.ssh.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s from %s: %w", address, c.machine.Name, c.cause(err))
+		return nil, fmt.Errorf("connecting to %s from %s: %w", address, c.options.Machine.Name, c.cause(err))
 	}
 	return conn, nil
 }
@@ -205,7 +205,7 @@ func (c *Client) Listen(address string) (net.Listener, error) {
 			return listener, nil
 		}
 	}
-	return nil, newError(c.machine, Forwarding,
+	return nil, newError(c.options, Forwarding,
 		fmt.Errorf("listening on its %s: %w", address, c.cause(err)))
 }
 

@@ -48,9 +48,8 @@ func dialUntil(ctx context.Context, o Options, login *auth) (*Client, error) {
 
 // dialOnce is one attempt, through the bastion or the proxy command if there is one.
 func dialOnce(ctx context.Context, o Options, login *auth) (*Client, error) {
-	m := o.Machine
-	c := &Client{machine: m, stopping: make(chan struct{}), done: make(chan struct{})}
-	address := hostPort(m.SSH.Host, m.SSH.Port)
+	c := &Client{options: o, stopping: make(chan struct{}), done: make(chan struct{})}
+	address := hostPort(o.Machine.SSH.Host, o.Machine.SSH.Port)
 	conn, err := c.connect(ctx, o, login, address)
 	if err == nil {
 		c.ssh, err = handshake(ctx, o, login, conn, address)
@@ -71,7 +70,7 @@ func (c *Client) connect(
 	defer cancel()
 	switch {
 	case o.Machine.SSH.ProxyCommand != "":
-		conn, err := startProxy(o.Machine)
+		conn, err := startProxy(o)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +81,7 @@ func (c *Client) connect(
 	}
 	conn, err := (&net.Dialer{KeepAlive: o.KeepAlive}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, connectError(o.Machine, address, err)
+		return nil, connectError(o, address, err)
 	}
 	return conn, nil
 }
@@ -102,7 +101,7 @@ func (c *Client) throughBastion(
 	c.under = append(c.under, bastion.ssh.Close)
 	conn, err := bastion.ssh.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, connectError(o.Machine, address+" from the bastion "+o.Bastion.Host, err)
+		return nil, connectError(o, address+" from the bastion "+o.Bastion.Host, err)
 	}
 	return conn, nil
 }
@@ -164,9 +163,9 @@ func handshakeFault(
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	e := handshakeError(o.Machine, address, err, login)
+	e := handshakeError(o, address, err, login)
 	if proxy, ok := conn.(*proxyConn); ok && e.Kind == HungUp {
-		return newError(o.Machine, Proxy, proxy.fault())
+		return newError(o, Proxy, proxy.fault())
 	}
 	return e
 }

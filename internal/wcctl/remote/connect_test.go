@@ -77,10 +77,10 @@ func TestServersThatAreNone(t *testing.T) {
 		kind       Kind
 		text, hint string
 	}{
-		"refused":  {refused, Refused, "connection refused", "ssh -p "},
-		"hangs up": {hangsUp, HungUp, "hangs up before SSH has begun", "ssh -p "},
-		"silent":   {silent, Timeout, "did not answer as an SSH server", "ssh -p "},
-		"web":      {web, NotSSH, "not an SSH server", "ssh -p "},
+		"refused":  {refused, Refused, "connection refused", "ssh -v "},
+		"hangs up": {hangsUp, HungUp, "hangs up before SSH has begun", "ssh -v "},
+		"silent":   {silent, Timeout, "did not answer as an SSH server", "ssh -v "},
+		"web":      {web, NotSSH, "not an SSH server", "ssh -v "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +98,7 @@ func TestServersThatAreNone(t *testing.T) {
 func TestUnknownNames(t *testing.T) {
 	t.Parallel()
 	m := fleet.Machine{Name: "worker-1", SSH: fleet.SSH{Host: "wroker.example", Port: 22}}
-	err := connectError(m, "wroker.example:22", &net.OpError{
+	err := connectError(Options{Machine: m}, "wroker.example:22", &net.OpError{
 		Op: "dial", Net: "tcp", Err: &net.DNSError{Name: "wroker.example", IsNotFound: true},
 	})
 	wantKind(t, err, UnknownHost, "no such host name", "getent hosts wroker.example")
@@ -115,7 +115,7 @@ func TestDialWaitsForAMachineThatStarts(t *testing.T) {
 		KnownHosts: filepath.Join(t.TempDir(), "known_hosts"),
 	}
 	_, err := Dial(t.Context(), o)
-	wantKind(t, err, Refused, " attempts in ", "ssh -p ")
+	wantKind(t, err, Refused, " attempts in ", "ssh -v ")
 
 	o.Wait = 30 * time.Second
 	type answer struct {
@@ -273,7 +273,7 @@ func TestProxyCommand(t *testing.T) {
 	}
 	o.Machine.SSH.ProxyCommand = "sh -c 'echo no such session >&2; exit 3'"
 	_, err = Dial(t.Context(), o)
-	wantKind(t, err, Proxy, "no such session", "ProxyCommand=")
+	wantKind(t, err, Proxy, "no such session", "'ProxyCommand=sh -c ")
 }
 
 // gate forwards to an address until it is shut; then it holds all connections in silence.
@@ -323,9 +323,9 @@ func TestLostMachineIsNoticed(t *testing.T) {
 	c := dial(t, o)
 	g.shut.Store(true)
 	_, err := c.Run(t.Context(), "sleep 60", nil)
-	wantKind(t, err, Lost, "no answer for 200ms", "ssh -p ")
+	wantKind(t, err, Lost, "no answer for 200ms", "ssh -v ")
 	_, err = c.Run(t.Context(), "true", nil)
-	wantKind(t, err, Lost, "no answer for 200ms", "ssh -p ")
+	wantKind(t, err, Lost, "no answer for 200ms", "ssh -v ")
 }
 
 func TestListen(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 )
 
 // Kind says what is wrong with a login.
@@ -66,45 +64,25 @@ func (e *Error) Temporary() bool {
 	}
 }
 
-// newError is an error about m with the hint that its kind always has.
-func newError(m fleet.Machine, kind Kind, cause error) *Error {
-	e := &Error{Kind: kind, Host: m.Name, Cause: cause}
-	login := sshCommand(m)
+// newError is an error about o's machine with the hint that its kind always has.
+func newError(o Options, kind Kind, cause error) *Error {
+	e := &Error{Kind: kind, Host: o.Machine.Name, Cause: cause}
 	switch kind {
 	case UnknownHost:
-		e.Hint = "getent hosts " + m.SSH.Host
-	case Refused, Timeout, Unreachable, HungUp, NotSSH, Proxy, Algorithms, Lost:
-		e.Hint = login + " -v true"
+		e.Hint = "getent hosts " + o.Machine.SSH.Host
+	case Refused, Timeout, Unreachable, HungUp, NotSSH, Auth, Proxy, Algorithms, Lost:
+		e.Hint = o.SSHCommand("-v") + " true"
 	case Forwarding:
-		e.Hint = login + " 'sudo sshd -T | grep -i allowtcpforwarding'"
+		e.Hint = o.SSHCommand() + " 'sudo sshd -T | grep -i allowtcpforwarding'"
 	case Sudo:
-		e.Hint = login + " sudo -n true"
+		e.Hint = o.SSHCommand() + " sudo -n true"
 	default:
 	}
 	return e
 }
 
-// sshCommand is OpenSSH's command for the same login.
-func sshCommand(m fleet.Machine) string {
-	command := []string{"ssh"}
-	if m.SSH.ProxyCommand != "" {
-		command = append(command, "-o", quote("ProxyCommand="+m.SSH.ProxyCommand))
-	}
-	if m.SSH.Port != 0 && m.SSH.Port != 22 {
-		command = append(command, "-p", fmt.Sprint(m.SSH.Port))
-	}
-	return strings.Join(append(command, login(m)), " ")
-}
-
-func login(m fleet.Machine) string {
-	if m.SSH.User == "" {
-		return m.SSH.Host
-	}
-	return m.SSH.User + "@" + m.SSH.Host
-}
-
-// connectError names what stopped the way to m's SSH port.
-func connectError(m fleet.Machine, address string, err error) *Error {
+// connectError names what stopped the way to the machine's SSH port.
+func connectError(o Options, address string, err error) *Error {
 	kind, text := Unreachable, "cannot be reached"
 	var dns *net.DNSError
 	var open *ssh.OpenChannelError
@@ -120,40 +98,40 @@ func connectError(m fleet.Machine, address string, err error) *Error {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		kind, text = Timeout, "no answer in time: is it on, and does a firewall let us through"
 	}
-	return newError(m, kind, fmt.Errorf("%s: %s (%w)", address, text, err))
+	return newError(o, kind, fmt.Errorf("%s: %s (%w)", address, text, err))
 }
 
 // handshakeError names what went wrong after the connection was there.
-func handshakeError(m fleet.Machine, address string, err error, tried *auth) *Error {
+func handshakeError(o Options, address string, err error, tried *auth) *Error {
 	var own *Error
 	var algorithms *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(err, &own):
 		return own
 	case strings.Contains(err.Error(), "unable to authenticate"):
-		return authError(m, address, tried)
+		return authError(o, address, tried)
 	case errors.As(err, &algorithms):
-		return newError(m, Algorithms, fmt.Errorf("%s: too old or too strict a server: %w", address, err))
+		return newError(o, Algorithms, fmt.Errorf("%s: too old or too strict a server: %w", address, err))
 	case errors.Is(err, errHandshakeTimeout):
-		return newError(m, Timeout, fmt.Errorf("%s: connected, but %w", address, err))
+		return newError(o, Timeout, fmt.Errorf("%s: connected, but %w", address, err))
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF):
-		return newError(m, HungUp, fmt.Errorf("%s: hangs up before SSH has begun (%w)", address, err))
+		return newError(o, HungUp, fmt.Errorf("%s: hangs up before SSH has begun (%w)", address, err))
 	default:
-		return newError(m, NotSSH, fmt.Errorf("%s: not an SSH server we understand (%w)", address, err))
+		return newError(o, NotSSH, fmt.Errorf("%s: not an SSH server we understand (%w)", address, err))
 	}
 }
 
-func authError(m fleet.Machine, address string, tried *auth) *Error {
-	e := newError(m, Auth, fmt.Errorf("%s: login as %q denied; tried %s",
+func authError(o Options, address string, tried *auth) *Error {
+	m := o.Machine
+	e := newError(o, Auth, fmt.Errorf("%s: login as %q denied; tried %s",
 		address, m.SSH.User, tried.report()))
-	e.Hint = sshCommand(m) + " -v true"
 	if tried.keyFile != "" {
 		port := ""
-		if m.SSH.Port != 22 {
+		if m.SSH.Port != defaultPort {
 			port = fmt.Sprintf("-p %d ", m.SSH.Port)
 		}
-		e.Hint = fmt.Sprintf("ssh-copy-id -i %s.pub %s%s", quote(tried.keyFile), port, login(m))
+		e.Hint = fmt.Sprintf("ssh-copy-id -i %s.pub %s%s", quote(tried.keyFile), port, login(m.SSH))
 	}
 	return e
 }

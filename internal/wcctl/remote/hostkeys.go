@@ -15,8 +15,6 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-
-	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 )
 
 // hostKeyOrder is what a new machine is asked for first.
@@ -33,12 +31,12 @@ const (
 // hostKeys is the file of pinned keys, as one machine's login sees it.
 type hostKeys struct {
 	file    string
-	machine fleet.Machine
+	options Options
 	db      *knownhosts.HostKeyDB
 }
 
 func openHostKeys(o Options) (*hostKeys, error) {
-	k := &hostKeys{file: o.KnownHosts, machine: o.Machine}
+	k := &hostKeys{file: o.KnownHosts, options: o}
 	if k.file == "" {
 		return nil, k.fault(errors.New("no file for host keys was named"))
 	}
@@ -61,7 +59,7 @@ func (k *hostKeys) load() error {
 }
 
 func (k *hostKeys) fault(err error) error {
-	e := newError(k.machine, KnownHosts, fmt.Errorf("reading the host keys %s: %w", k.file, err))
+	e := newError(k.options, KnownHosts, fmt.Errorf("reading the host keys %s: %w", k.file, err))
 	e.Hint = "ls -l " + quote(k.file)
 	return e
 }
@@ -107,7 +105,7 @@ func (k *hostKeys) changed(address string, key ssh.PublicKey) error {
 	for _, known := range k.db.HostKeys(address) {
 		pinned = append(pinned, known.Type()+" "+ssh.FingerprintSHA256(known))
 	}
-	e := newError(k.machine, HostKeyChanged, fmt.Errorf(
+	e := newError(k.options, HostKeyChanged, fmt.Errorf(
 		"%s shows another host key than at first contact: now %s %s, pinned %s; "+
 			"either the machine was made anew, or somebody stands between",
 		address, key.Type(), ssh.FingerprintSHA256(key), strings.Join(pinned, ", ")))

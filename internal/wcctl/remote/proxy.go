@@ -30,8 +30,8 @@ type proxyConn struct {
 	err     error
 }
 
-func startProxy(m fleet.Machine) (*proxyConn, error) {
-	command := expandProxy(m.SSH)
+func startProxy(o Options) (*proxyConn, error) {
+	command := expandProxy(o.Machine.SSH)
 	// It must outlive the attempt's context: Close ends it.
 	cmd := exec.Command("/bin/sh", "-c", "exec "+command) //nolint:noctx // see above
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -44,7 +44,7 @@ func startProxy(m fleet.Machine) (*proxyConn, error) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, newError(m, Proxy, fmt.Errorf("starting the proxy command %q: %w", command, err))
+		return nil, newError(o, Proxy, fmt.Errorf("starting the proxy command %q: %w", command, err))
 	}
 	return p, nil
 }

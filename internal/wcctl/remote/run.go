@@ -72,7 +72,7 @@ func (c *Client) Output(ctx context.Context, command string, stdin io.Reader) (s
 	}
 	if r.ExitCode != 0 {
 		return r.Stdout, &ExitError{
-			Host: c.machine.Name, Command: firstLine(command), ExitCode: r.ExitCode,
+			Host: c.options.Machine.Name, Command: firstLine(command), ExitCode: r.ExitCode,
 			Stderr: lastLines(r.Stderr),
 		}
 	}
@@ -96,7 +96,7 @@ func (c *Client) Stream(
 		return 0, c.ended(err)
 	}
 	mark := rand.Text()
-	if err := session.Start(asRoot(c.machine.SSH.User, mark, command)); err != nil {
+	if err := session.Start(asRoot(c.options.Machine.SSH.User, mark, command)); err != nil {
 		return 0, c.ended(err)
 	}
 	go feed(in, stdin)
@@ -107,10 +107,10 @@ func (c *Client) Stream(
 		return c.exitCode(err)
 	case <-ctx.Done():
 		c.kill(mark)
-		return 0, fmt.Errorf("%s: %s: %w", c.machine.Name, firstLine(command), context.Cause(ctx))
+		return 0, fmt.Errorf("%s: %s: %w", c.options.Machine.Name, firstLine(command), context.Cause(ctx))
 	case <-c.stopping:
 		c.kill(mark)
-		return 0, fmt.Errorf("%s: %s: %w", c.machine.Name, firstLine(command), context.Canceled)
+		return 0, fmt.Errorf("%s: %s: %w", c.options.Machine.Name, firstLine(command), context.Canceled)
 	case <-c.done:
 		return 0, c.ended(io.EOF)
 	}
@@ -130,7 +130,7 @@ func (c *Client) kill(mark string) {
 			return
 		}
 		defer session.Close()
-		session.Run(asRoot(c.machine.SSH.User, "", "for p in $(grep -ls "+markName+"="+mark+
+		session.Run(asRoot(c.options.Machine.SSH.User, "", "for p in $(grep -ls "+markName+"="+mark+
 			" /proc/[0-9]*/environ); do p=${p%/environ}; kill \"${p#/proc/}\"; done 2>/dev/null"))
 	}()
 	select {
@@ -172,7 +172,7 @@ func (c *Client) ended(err error) error {
 
 // sudoError tells a sudo that asked for a password from a command that failed.
 func (c *Client) sudoError(r Result) error {
-	if r.ExitCode == 0 || c.machine.SSH.User == "root" || r.Stdout != "" {
+	if r.ExitCode == 0 || c.options.Machine.SSH.User == "root" || r.Stdout != "" {
 		return nil
 	}
 	text := strings.TrimSpace(r.Stderr)
@@ -180,8 +180,8 @@ func (c *Client) sudoError(r Result) error {
 	if !strings.HasPrefix(text, "sudo: ") && !missing {
 		return nil
 	}
-	return newError(c.machine, Sudo, fmt.Errorf(
-		"user %q may not become root without a password (%s)", c.machine.SSH.User, text))
+	return newError(c.options, Sudo, fmt.Errorf(
+		"user %q may not become root without a password (%s)", c.options.Machine.SSH.User, text))
 }
 
 // markName is the variable that tells a command's processes from all others.
@@ -194,14 +194,6 @@ func asRoot(user, mark, command string) string {
 		return command
 	}
 	return "sudo -n -H " + command
-}
-
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"+
-		"-_./:@%+=,") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func firstLine(command string) string {

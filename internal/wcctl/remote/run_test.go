@@ -103,7 +103,7 @@ func TestSudo(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(server.path, "sudo"), []byte(test.sudo), 0o755))
 			c := dial(t, server.options(t))
 			// The server knows only the user who runs the test; what matters is what wcctl believes.
-			c.machine.SSH.User = "ubuntu"
+			c.options.Machine.SSH.User = "ubuntu"
 			r, err := c.Run(t.Context(), "echo \"it's root\"", nil)
 			var e *Error
 			if errors.As(err, &e) {
