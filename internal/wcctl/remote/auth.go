@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,12 +45,15 @@ func newAuth(o Options) (*auth, error) {
 // forBastion is the bastion's own key with the same agent.
 func (a *auth) forBastion(o Options) (*auth, error) {
 	b := &auth{agent: a.agent, agentState: a.agentState}
-	return b, b.addFile(o)
+	if err := b.addFile(o); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 func (a *auth) close() {
 	if a.conn != nil {
-		a.conn.Close()
+		_ = a.conn.Close()
 	}
 }
 
@@ -61,7 +65,7 @@ func (a *auth) openAgent(socket string) {
 		a.agentState = "no agent (SSH_AUTH_SOCK is empty)"
 		return
 	}
-	conn, err := (&net.Dialer{}).Dial("unix", socket) //nolint:noctx // a local socket answers at once
+	conn, err := (&net.Dialer{}).Dial("unix", socket)
 	if err != nil {
 		a.agentState = fmt.Sprintf("an agent that does not answer (%v)", err)
 		return
@@ -138,7 +142,7 @@ func (a *auth) inAgent(path string, public ssh.PublicKey) bool {
 		return false
 	}
 	for _, key := range keys {
-		if string(key.Marshal()) == string(public.Marshal()) {
+		if bytes.Equal(key.Marshal(), public.Marshal()) {
 			return true
 		}
 	}

@@ -108,9 +108,9 @@ func (c *Client) end(cause error) {
 		c.mu.Lock()
 		c.lost = cause
 		c.mu.Unlock()
-		c.ssh.Close()
+		_ = c.ssh.Close()
 		for _, closeIt := range c.under {
-			closeIt()
+			_ = closeIt()
 		}
 		close(c.done)
 	})

@@ -58,7 +58,7 @@ func dialOnce(ctx context.Context, o Options, login *auth) (*Client, error) {
 		return c, nil
 	}
 	for _, closeIt := range c.under {
-		closeIt()
+		_ = closeIt()
 	}
 	return nil, err
 }
@@ -136,12 +136,12 @@ func handshake(
 	}
 	keys, err := openHostKeys(o)
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, o.Timeout, errHandshakeTimeout)
 	defer cancel()
-	stop := context.AfterFunc(limited, func() { conn.Close() })
+	stop := context.AfterFunc(limited, func() { _ = conn.Close() })
 	defer stop()
 	sshConn, channels, requests, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{
 		User:              name,
@@ -150,7 +150,7 @@ func handshake(
 		HostKeyAlgorithms: keys.algorithms(address),
 	})
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, handshakeFault(limited, o, login, conn, address, err)
 	}
 	return ssh.NewClient(sshConn, channels, requests), nil

@@ -50,7 +50,7 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	t.Cleanup(func() { listener.Close() })
+	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -66,11 +66,11 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 func TestServersThatAreNone(t *testing.T) {
 	t.Parallel()
 	refused := freeAddress(t)
-	hangsUp := serve(t, func(c net.Conn) { c.Close() })
-	silent := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	hangsUp := serve(t, func(c net.Conn) { _ = c.Close() })
+	silent := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	web := serve(t, func(c net.Conn) {
 		fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\n\r\n"+strings.Repeat("<p>", 1<<16))
-		c.Close()
+		_ = c.Close()
 	})
 	for name, test := range map[string]struct {
 		address    string
@@ -175,9 +175,9 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
-func writeLockedKey(t *testing.T, path string) ssh.PublicKey {
+func writeLockedKey(t *testing.T, path string) {
 	t.Helper()
-	return writeKeyWith(t, path, func(key ed25519.PrivateKey) (*pem.Block, error) {
+	writeKeyWith(t, path, func(key ed25519.PrivateKey) (*pem.Block, error) {
 		return ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("secret"))
 	})
 }
@@ -204,7 +204,7 @@ func TestAgent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, program, "-D", "-a", socket)
 	must(t, cmd.Start())
-	t.Cleanup(func() { cancel(); cmd.Wait() })
+	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
 	eventually(t, "the agent listens", func() bool {
 		_, err := os.Stat(socket)
 		return err == nil
@@ -288,10 +288,10 @@ func newGate(t *testing.T, target string) *gate {
 	g.address = serve(t, func(in net.Conn) {
 		out, err := net.Dial("tcp", target)
 		if err != nil {
-			in.Close()
+			_ = in.Close()
 			return
 		}
-		t.Cleanup(func() { in.Close(); out.Close() })
+		t.Cleanup(func() { _ = in.Close(); _ = out.Close() })
 		go g.copy(in, out)
 		g.copy(out, in)
 	})
@@ -306,10 +306,10 @@ func (g *gate) copy(to, from net.Conn) {
 			continue
 		}
 		if err != nil {
-			to.Close()
+			_ = to.Close()
 			return
 		}
-		to.Write(data[:n])
+		_, _ = to.Write(data[:n])
 	}
 }
 
@@ -338,10 +338,10 @@ func TestListen(t *testing.T) {
 	answer := func(c *Client, text string) {
 		listener, err := c.Listen(address)
 		must(t, err)
-		t.Cleanup(func() { listener.Close() })
-		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, text)
-		}))
+		t.Cleanup(func() { _ = listener.Close() })
+		server := &http.Server{Handler: http.HandlerFunc(
+			func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })}
+		go func() { _ = server.Serve(listener) }()
 		response, err := http.Get("http://" + address)
 		must(t, err)
 		defer response.Body.Close()

@@ -43,7 +43,10 @@ func openHostKeys(o Options) (*hostKeys, error) {
 	if err := os.MkdirAll(filepath.Dir(k.file), 0o700); err != nil {
 		return nil, k.fault(err)
 	}
-	return k, k.load()
+	if err := k.load(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 func (k *hostKeys) load() error {
@@ -51,7 +54,7 @@ func (k *hostKeys) load() error {
 	if err != nil {
 		return k.fault(err)
 	}
-	file.Close()
+	_ = file.Close()
 	if k.db, err = knownhosts.NewDB(k.file); err != nil {
 		return k.fault(err)
 	}
@@ -165,7 +168,7 @@ func replaceFile(path string, data []byte) error {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		os.Remove(file.Name())
+		_ = os.Remove(file.Name())
 	}
 	return err
 }
@@ -178,5 +181,5 @@ func lockFile(path string) (func(), error) {
 	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
 		return nil, fmt.Errorf("waiting for %s.lock: %w", path, err)
 	}
-	return func() { lock.Unlock() }, nil
+	return func() { _ = lock.Unlock() }, nil
 }

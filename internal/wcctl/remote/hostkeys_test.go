@@ -58,8 +58,8 @@ func TestChangedHostKey(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, key := range []ssh.PublicKey{oldKey, newKey} {
-		if print := ssh.FingerprintSHA256(key); !strings.Contains(e.Error(), print) {
-			t.Errorf("%q does not name %s", e, print)
+		if shown := ssh.FingerprintSHA256(key); !strings.Contains(e.Error(), shown) {
+			t.Errorf("%q does not name %s", e, shown)
 		}
 	}
 	if out, err := exec.Command("sh", "-c", e.Hint).CombinedOutput(); err != nil {
@@ -111,7 +111,7 @@ func TestDialAllPinsEachOnce(t *testing.T) {
 	_, port, _ := strings.Cut(freeAddress(t), ":")
 	dead.SSH.Port, _ = strconv.Atoi(port)
 	pool, err := DialAll(t.Context(), append(machines, dead), o, 4)
-	t.Cleanup(func() { pool.Close() })
+	t.Cleanup(func() { must(t, pool.Close()) })
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != Refused || e.Host != "dead" {
 		t.Errorf("got %v", err)

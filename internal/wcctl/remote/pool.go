@@ -71,7 +71,7 @@ func (p *Pool) Each(ctx context.Context, do func(context.Context, *Client) error
 // Close ends all logins.
 func (p *Pool) Close() error {
 	for _, c := range p.clients {
-		c.Close()
+		_ = c.Close()
 	}
 	return nil
 }

@@ -62,11 +62,11 @@ func (p *proxyConn) Write(b []byte) (int, error) { return p.in.Write(b) }
 // Close ends the command and all that it started.
 func (p *proxyConn) Close() error {
 	p.once.Do(func() {
-		p.in.Close()
-		p.out.Close()
+		_ = p.in.Close()
+		_ = p.out.Close()
 		group := -p.cmd.Process.Pid
-		timer := time.AfterFunc(proxyGrace, func() { syscall.Kill(group, syscall.SIGKILL) })
-		syscall.Kill(group, syscall.SIGTERM)
+		timer := time.AfterFunc(proxyGrace, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
+		_ = syscall.Kill(group, syscall.SIGTERM)
 		p.err = p.cmd.Wait()
 		timer.Stop()
 		close(p.ended)
@@ -76,7 +76,7 @@ func (p *proxyConn) Close() error {
 
 // fault is how the command ended, with its own last words.
 func (p *proxyConn) fault() error {
-	p.Close()
+	_ = p.Close()
 	<-p.ended
 	text := p.stderr.String()
 	if text == "" && p.err != nil {

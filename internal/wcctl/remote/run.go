@@ -130,7 +130,7 @@ func (c *Client) kill(mark string) {
 			return
 		}
 		defer session.Close()
-		session.Run(asRoot(c.options.Machine.SSH.User, "", "for p in $(grep -ls "+markName+"="+mark+
+		_ = session.Run(asRoot(c.options.Machine.SSH.User, "", "for p in $(grep -ls "+markName+"="+mark+
 			" /proc/[0-9]*/environ); do p=${p%/environ}; kill \"${p#/proc/}\"; done 2>/dev/null"))
 	}()
 	select {
@@ -143,9 +143,9 @@ func (c *Client) kill(mark string) {
 // feed does not hold up Wait: a command may end without reading all that it is given.
 func feed(in io.WriteCloser, stdin io.Reader) {
 	if stdin != nil {
-		io.Copy(in, stdin)
+		_, _ = io.Copy(in, stdin)
 	}
-	in.Close()
+	_ = in.Close()
 }
 
 func (c *Client) exitCode(err error) (int, error) {

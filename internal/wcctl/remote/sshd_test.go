@@ -82,8 +82,8 @@ func (s *sshd) start(t *testing.T, config, address string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	must(t, cmd.Start())
 	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
-		cmd.Wait()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Wait()
 		if t.Failed() {
 			t.Logf("sshd on %s said:\n%s", address, log.String())
 		}
@@ -91,7 +91,7 @@ func (s *sshd) start(t *testing.T, config, address string) {
 	eventually(t, "sshd listens", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 		}
 		return err == nil
 	})
@@ -120,7 +120,7 @@ func dial(t *testing.T, o Options) *Client {
 	t.Helper()
 	c, err := Dial(t.Context(), o)
 	must(t, err)
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { must(t, c.Close()) })
 	return c
 }
 
@@ -134,7 +134,7 @@ func freeAddress(t *testing.T) string {
 	for range count {
 		address := hostPort("127.0.0.1", first+int(nextPort.Add(1))%count)
 		if listener, err := net.Listen("tcp", address); err == nil {
-			listener.Close()
+			_ = listener.Close()
 			return address
 		}
 	}
