@@ -1,0 +1,75 @@
+package phase
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
+)
+
+// machines has Terraform make, change or replace the machines.
+type machines struct{}
+
+func (machines) Name() string  { return machinesName }
+func (machines) Title() string { return "Make the machines" }
+func (machines) Place() Place  { return Here }
+
+func (machines) About() string {
+	return "Runs Terraform in the target's module. It has work when Terraform's own plan has changes; " +
+		"its output `machines` is all that the later phases know of the target."
+}
+
+// Pending is Terraform's plan, made once per run until Apply has used it.
+func (machines) Pending(ctx context.Context, r *Run) ([]Change, error) {
+	if r.planned == nil {
+		changes, err := r.Terraform.Plan(ctx, r.Sink)
+		if err != nil {
+			return nil, err
+		}
+		r.planned = &changes
+	}
+	list := make([]Change, len(*r.planned))
+	for i, c := range *r.planned {
+		list[i] = Change{Phase: machinesName, What: string(c.Action) + " " + c.Address, Why: reason(c)}
+	}
+	return list, nil
+}
+
+func reason(c terraform.Change) string { return strings.ReplaceAll(c.Reason, "_", " ") }
+
+// Apply makes them. What was known of the machines before is forgotten.
+func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
+	r.planned, r.fleet, r.vars = nil, nil, nil
+	r.tunnels.close()
+	r.dropHosts()
+	if err := r.Terraform.Apply(ctx, r.Sink); err != nil {
+		return err
+	}
+	found, known, err := r.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return fmt.Errorf("reading the machines: %w", terraform.ErrNoMachines)
+	}
+	r.note(machinesName, "", fmt.Sprintf("%d machines: %s", len(found), strings.Join(found.Names(), ", ")))
+	return nil
+}
+
+// touched tells whether Terraform will make or replace the machine of that name.
+func (r *Run) touched(name string) bool {
+	if r.planned == nil {
+		return false
+	}
+	for _, c := range *r.planned {
+		switch c.Action {
+		case terraform.Create, terraform.Replace:
+			if strings.Contains(c.Address, `"`+name+`"`) {
+				return true
+			}
+		case terraform.Update, terraform.Delete, terraform.Forget, terraform.Move, terraform.Import:
+		}
+	}
+	return false
+}

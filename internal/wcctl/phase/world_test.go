@@ -1,0 +1,325 @@
+package phase
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
+	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
+)
+
+// world is three machines that are folders: our scripts run in them with the real shell; Terraform,
+// Ansible and the API are played.
+type world struct {
+	t       *testing.T
+	dir     string
+	cluster *spec.Cluster
+	folder  workspace.Folder
+	ansible fstest.MapFS
+	vars    Vars
+
+	mu      sync.Mutex
+	made    bool
+	changes []terraform.Change
+	applied int
+	played  []string
+	// play lets a test break a play.
+	play   func(ctx context.Context, p Playing, host string) (ok bool, err error)
+	down   map[string]error
+	units  map[string]string
+	nodes  []string
+	absent []Object
+	unmet  []kube.Condition
+	events []event.Event
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{
+		t: t, dir: dir, ansible: fstest.MapFS{}, down: map[string]error{},
+		units: map[string]string{}, folder: workspace.Folder(filepath.Join(dir, "state")),
+		vars: Vars{
+			Values: map[string]any{"wc_version": "1.36.3", "wc_manifest": "/nowhere", "wc_secret": "new each time"},
+			Texts:  map[string]string{"wc_manifest": "kind: DaemonSet"},
+		},
+		cluster: &spec.Cluster{
+			Metadata: spec.Metadata{Name: "demo"},
+			Spec: spec.Spec{
+				Target: spec.Local, Local: &spec.LocalTarget{Workers: 2},
+				Kubernetes: spec.Kubernetes{Endpoint: "api.demo.internal"},
+				Network:    spec.Network{Plugin: spec.Flannel},
+			},
+		},
+	}
+	w.changes = []terraform.Change{{Address: "terraform_data.lab", Action: terraform.Create}}
+	for _, p := range List() {
+		if step, ok := p.(play); ok {
+			w.ansible["roles/"+step.role+"/tasks/main.yml"] = &fstest.MapFile{Data: []byte("- one")}
+			w.ansible["roles/"+step.role+"/meta/argument_specs.yml"] = &fstest.MapFile{
+				Data: []byte("argument_specs: {main: {options: {wc_version: {}, wc_address: {}, wc_manifest: {}}}}"),
+			}
+		}
+	}
+	if err := w.folder.Create(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) machines() fleet.Fleet {
+	f := expected(w.cluster)
+	for i := range f {
+		f[i].Address = fmt.Sprintf("10.0.0.%d", 11+i)
+		f[i].SSH = fleet.SSH{Host: "127.0.0.1", Port: 2200 + i, User: "root"}
+	}
+	f[0].APIAddress = "127.0.0.1:16443"
+	return f
+}
+
+// runner is a new process of wcctl.
+func (w *world) runner() *Runner {
+	run := &Run{
+		ID: "r1", Cluster: w.cluster, Folder: w.folder, Terraform: w, Ansible: w.ansible,
+		Sink: event.SinkFunc(w.emit), Dial: w.dial, Play: w.doPlay, Check: w.check,
+		Connect: w.connect, Parallel: 3, Patience: time.Second,
+		Vars: func(fleet.Fleet) (Vars, error) { return w.vars, nil },
+	}
+	w.t.Cleanup(run.Close)
+	journal, err := w.folder.OpenJournal("r1", "up")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = journal.Close() })
+	return &Runner{Run: run, Phases: List(), Journal: journal, Log: "the.log"}
+}
+
+func (w *world) up() error {
+	_, err := w.runner().Up(w.t.Context())
+	return err
+}
+
+func (w *world) mustUp() {
+	w.t.Helper()
+	if err := w.up(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.played = nil
+}
+
+// plan lists what is pending as "phase host: why".
+func (w *world) plan() []string {
+	w.t.Helper()
+	plan, err := w.runner().Plan(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	list := []string{}
+	for _, p := range plan.Phases {
+		for _, c := range p.Changes {
+			list = append(list, strings.TrimSpace(c.Phase+" "+c.Host)+": "+c.Why)
+		}
+	}
+	return list
+}
+
+func (w *world) emit(e event.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+}
+
+// Plan, Apply and Machines are Terraform.
+func (w *world) Plan(context.Context, event.Sink) ([]terraform.Change, error) {
+	return slices.Clone(w.changes), nil
+}
+
+func (w *world) Apply(context.Context, event.Sink) error {
+	w.made, w.changes = true, nil
+	w.applied++
+	return nil
+}
+
+func (w *world) Machines(context.Context) (fleet.Fleet, error) {
+	if !w.made {
+		return nil, &terraform.Error{Act: "reading the machines", Cause: terraform.ErrNoMachines}
+	}
+	return w.machines(), nil
+}
+
+func (w *world) check(context.Context, fleet.Fleet, map[string]Shell) ([]Finding, error) {
+	return []Finding{{Host: "demo-worker-1", Text: "only 1 CPU"}}, nil
+}
+
+// doPlay touches a file of the phase on each machine.
+func (w *world) doPlay(ctx context.Context, p Playing) (map[string]Played, error) {
+	result := map[string]Played{}
+	var failed error
+	for _, name := range p.Hosts {
+		w.mu.Lock()
+		w.played = append(w.played, p.Phase+" "+name)
+		w.mu.Unlock()
+		if w.play != nil {
+			if ok, err := w.play(ctx, p, name); !ok {
+				failed = err
+				continue
+			}
+		}
+		file := w.file(name, p.Phase)
+		if err := os.WriteFile(file, []byte("by "+p.Phase), 0o600); err != nil {
+			return nil, err
+		}
+		result[name] = Played{OK: true, Changed: 1, Files: []string{file, filepath.Dir(file), "/absent"}}
+		if p.Phase == controlPlaneName {
+			w.writeAdmin("first")
+		}
+		if p.Phase == controlPlaneName || p.Phase == workersName {
+			w.nodes = append(w.nodes, name)
+			w.units[name+"/kubelet"] = "active"
+		}
+		if p.Phase == containerdName {
+			w.units[name+"/containerd"] = "active"
+		}
+	}
+	return result, failed
+}
+
+func (w *world) file(host, phase string) string {
+	dir := filepath.Join(w.dir, host)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	return filepath.Join(dir, phase+".conf")
+}
+
+func (w *world) writeAdmin(mark string) {
+	encode := func(part string) string { return base64.StdEncoding.EncodeToString([]byte(part + mark)) }
+	text := fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters:
+- cluster:
+    certificate-authority-data: %s
+    server: https://api.demo.internal:6443
+  name: kubernetes
+contexts:
+- context: {cluster: kubernetes, user: kubernetes-admin}
+  name: kubernetes-admin@kubernetes
+current-context: kubernetes-admin@kubernetes
+users:
+- name: kubernetes-admin
+  user:
+    client-certificate-data: %s
+    client-key-data: %s
+`, encode("authority"), encode("certificate"), encode("key"))
+	if err := os.WriteFile(filepath.Join(w.dir, "demo-control-plane", "admin.conf"), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) dial(_ context.Context, m fleet.Machine, _ time.Duration) (Shell, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.down[m.Name]; err != nil {
+		return nil, err
+	}
+	return &fakeShell{world: w, host: m.Name, done: make(chan struct{})}, nil
+}
+
+// connect is the API; there is none without a kubeconfig.
+func (w *world) connect(path string) (Kube, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return w.api(), nil
+}
+
+func (w *world) api() Kube { return fakeKube{w} }
+
+type fakeKube struct{ w *world }
+
+func (k fakeKube) Nodes(context.Context) ([]Node, error) {
+	nodes := make([]Node, len(k.w.nodes))
+	for i, name := range k.w.nodes {
+		nodes[i].Name = name
+	}
+	return nodes, nil
+}
+
+func (k fakeKube) Has(_ context.Context, o Object) (bool, error) {
+	return !slices.Contains(k.w.absent, o), nil
+}
+
+func (k fakeKube) Conditions(context.Context, fleet.Fleet) []kube.Condition {
+	if len(k.w.unmet) == 0 {
+		return []kube.Condition{{Name: "nodes-ready", State: kube.OK}}
+	}
+	first := k.w.unmet[0]
+	k.w.unmet = k.w.unmet[1:]
+	return []kube.Condition{first}
+}
+
+// fakeShell runs commands in the machine's folder.
+type fakeShell struct {
+	world *world
+	host  string
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (s *fakeShell) Output(ctx context.Context, command string, stdin io.Reader) (string, error) {
+	root := filepath.Join(s.world.dir, s.host)
+	bin := filepath.Join(root, "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		return "", err
+	}
+	s.world.mu.Lock()
+	units := "#!/bin/sh\n"
+	for _, unit := range []string{"containerd", "kubelet"} {
+		state := s.world.units[s.host+"/"+unit]
+		units += fmt.Sprintf("[ \"$2\" = %s ] && echo %s\n", unit, state)
+	}
+	s.world.mu.Unlock()
+	if err := os.WriteFile(filepath.Join(bin, "systemctl"), []byte(units), 0o700); err != nil {
+		return "", err
+	}
+	command = strings.NewReplacer("/var/lib/wastecoach", root+"/lib",
+		"/etc/kubernetes/admin.conf", root+"/admin.conf").Replace(command)
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	cmd.Stdin = stdin
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+func (s *fakeShell) Listen(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
+func (s *fakeShell) Done() <-chan struct{} { return s.done }
+
+func (s *fakeShell) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+var _ http.Handler = http.HandlerFunc(nil)
