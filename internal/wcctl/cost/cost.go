@@ -157,10 +157,19 @@ func notes(a spec.AWSTarget) []string {
 		"Every further public IPv4 address, NAT gateway or load balancer is extra; this makes none.",
 	}
 	if strings.HasPrefix(a.InstanceType, "t") {
-		all = append(all, "T instances earn CPU credits; where they may borrow more (unlimited), "+
-			"long load is billed on top.")
+		all = append(all, credits(a.CPUCredits))
 	}
 	return all
+}
+
+// credits tells what long load costs on a T instance.
+func credits(mode string) string {
+	if mode == "standard" {
+		return "cpuCredits is standard: load is never billed, but held at the T instances' baseline " +
+			"when their credits are used up."
+	}
+	return "cpuCredits is unlimited: load above the T instances' baseline that is not earned back " +
+		"within a day is billed on top, about 0.05 per vCPU and hour (t3; reported)."
 }
 
 // alternatives are single changes that fit the budget, the one nearest to it first: it gives away

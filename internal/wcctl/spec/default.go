@@ -12,6 +12,7 @@ const (
 	DefaultLocalDiskGiB  = 10
 	DefaultRegion        = "ap-northeast-2"
 	DefaultInstanceType  = "t4g.medium"
+	DefaultCPUCredits    = "unlimited"
 	DefaultVolumeGiB     = 20
 )
 
@@ -55,6 +56,7 @@ func defaultAWS(c *Cluster) {
 	}
 	fill(c, "spec.aws.region", &a.Region, DefaultRegion)
 	fill(c, "spec.aws.instanceType", &a.InstanceType, DefaultInstanceType)
+	fill(c, "spec.aws.cpuCredits", &a.CPUCredits, DefaultCPUCredits)
 	fill(c, "spec.aws.workers", &a.Workers, DefaultWorkers)
 	fill(c, "spec.aws.volumeGiB", &a.VolumeGiB, DefaultVolumeGiB)
 }

@@ -156,6 +156,9 @@ type AWSTarget struct {
 	Region string `json:"region,omitempty"`
 	// InstanceType of all machines; with a g after the number (t4g) they are arm64.
 	InstanceType string `json:"instanceType,omitempty"`
+	// CPUCredits is what a T instance does when its CPU credits are used up: unlimited goes on, and
+	// bills what it does not earn back within a day; standard slows down to its baseline.
+	CPUCredits string `json:"cpuCredits,omitempty" jsonschema:"enum=unlimited,enum=standard"`
 	// Workers is how many there are beside the control plane.
 	Workers int `json:"workers,omitempty" jsonschema:"minimum=1,maximum=100"`
 	// VolumeGiB is the size of each machine's encrypted gp3 disk.
@@ -164,6 +167,8 @@ type AWSTarget struct {
 	APIAllowedCIDRs []string `json:"apiAllowedCIDRs" jsonschema:"minItems=1"`
 	// APIOpenToInternet says that 0.0.0.0/0 above is meant.
 	APIOpenToInternet bool `json:"apiOpenToInternet,omitempty"`
+	// ZoneID is a Route 53 zone that shall hold kubernetes.endpoint; without it no record is made.
+	ZoneID string `json:"zoneID,omitempty"`
 	// PhotosBucket is the S3 bucket for photos, which is created; where it is left out, it is
 	// named after the cluster and the account.
 	PhotosBucket string `json:"photosBucket,omitempty"`

@@ -86,6 +86,7 @@ var misshapen = map[string]string{
 	"bastion no host":     hostsFile + "  ssh: {bastion: {port: 22}}\n",
 	"port":                hostsFile + "  ssh: {bastion: {host: b, port: 70000}}\n",
 	"plugin":              localFile + "  network: {plugin: cilium}\n",
+	"cpu credits":         awsFile + "    cpuCredits: none\n",
 	"architecture":        strings.Replace(hostsFile, "10.0.0.12", "10.0.0.12, architecture: x86_64", 1),
 	"negative budget":     localFile + "  budget: {monthlyUSD: -1}\n",
 	"scalar":              "wastecoach\n",
@@ -192,7 +193,7 @@ func TestStartersShowEveryKey(t *testing.T) {
 // TestStarterDefaultsAreTrue: a commented-out default is what Default fills in.
 func TestStarterDefaultsAreTrue(t *testing.T) {
 	t.Parallel()
-	examples := regexp.MustCompile(`(?m)^ *#(photosBucket|stateBucket|bastion|keyFile|privateAddress):.*\n`)
+	examples := regexp.MustCompile(`(?m)^ *#(zoneID|photosBucket|stateBucket|bastion|keyFile|privateAddress):.*\n`)
 	for _, target := range spec.Targets() {
 		text, err := spec.Starter(target, "own", releases)
 		if err != nil {

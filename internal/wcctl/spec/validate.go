@@ -133,12 +133,21 @@ func (v *validator) kubernetes(releases Releases) {
 	v.subnet(base+"serviceSubnet", "the services' subnet", k.ServiceSubnet, 12, 28)
 	// Without a good name there is no default, and the name's fault says so.
 	if k.Endpoint != "" || labelPattern.MatchString(v.c.Metadata.Name) {
-		v.dnsName(base+"endpoint", k.Endpoint)
+		v.endpoint(base+"endpoint", k.Endpoint)
 	}
 	for i, san := range k.CertificateSANs {
 		if _, err := netip.ParseAddr(san); err != nil {
 			v.dnsName(fmt.Sprintf("%scertificateSANs[%d]", base, i), strings.TrimPrefix(san, "*."))
 		}
+	}
+}
+
+// endpointPattern is what every resolver takes for a name and none for an address.
+var endpointPattern = regexp.MustCompile(`\.[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+func (v *validator) endpoint(path, name string) {
+	if v.dnsName(path, name) && !endpointPattern.MatchString(name) {
+		v.fault(path, "e.g. "+name+".internal", "%q is no full DNS name", name)
 	}
 }
 

@@ -16,6 +16,7 @@ const (
 
 var (
 	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[1-9][0-9]?$`)
+	zonePattern   = regexp.MustCompile(`^Z[A-Z0-9]{1,31}$`)
 	bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*[a-z0-9]$`)
 	// typePattern has the family's letters, its number, its attributes and the size.
 	typePattern = regexp.MustCompile(`^([a-z]+)([0-9]+)([a-z]*)(?:-[a-z0-9]+)?\.([a-z0-9-]+)$`)
@@ -40,10 +41,15 @@ func (v *validator) aws() {
 		v.fault(base+"region", "e.g. "+DefaultRegion, "%q is no region", a.Region)
 	}
 	v.instanceType(base+"instanceType", a.InstanceType)
+	v.oneOf(base+"cpuCredits", a.CPUCredits, "unlimited", "standard")
 	v.within(base+"workers", a.Workers, 1, maxWorkers)
 	v.within(base+"volumeGiB", a.VolumeGiB, minVolumeGiB, maxVolumeGiB)
 	v.nets = append(v.nets, network{"spec.aws", "the machines' network", netip.MustParsePrefix(VPCSubnet)})
 	v.allowed(a)
+	if a.ZoneID != "" && !zonePattern.MatchString(a.ZoneID) {
+		v.fault(base+"zoneID", "as in aws route53 list-hosted-zones, e.g. Z0123456789ABCDEFGHIJ",
+			"%q is no zone's id", a.ZoneID)
+	}
 	v.bucket(base+"photosBucket", a.PhotosBucket)
 	v.bucket(base+"stateBucket", a.StateBucket)
 	if a.PhotosBucket != "" && a.PhotosBucket == a.StateBucket {

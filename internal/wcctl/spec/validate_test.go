@@ -135,6 +135,10 @@ func TestFaults(t *testing.T) {
 			localFile + "  kubernetes: {endpoint: 10.0.0.1}\n",
 			[]string{"6: spec.kubernetes.endpoint: 10.0.0.1 is an address, not a name (a DNS name, e.g. api.example.org)"},
 		},
+		"endpoint is short": {
+			localFile + "  kubernetes: {endpoint: k8s}\n",
+			[]string{`6: spec.kubernetes.endpoint: "k8s" is no full DNS name (e.g. k8s.internal)`},
+		},
 		"blocks": {
 			head + "  target: hosts\n  local: {}\n",
 			[]string{
@@ -190,6 +194,8 @@ func TestFaults(t *testing.T) {
     volumeGiB: 5
     photosBucket: My.Bucket
     stateBucket: s3://state
+    cpuCredits: none
+    zoneID: example.org
   kubernetes: {podSubnet: 10.42.0.0/16}
 `,
 			[]string{
@@ -208,6 +214,9 @@ func TestFaults(t *testing.T) {
 				`12: spec.aws.photosBucket: "My.Bucket" cannot be a bucket's name (lower-case letters, digits and hyphens)`,
 				"12: spec.aws.photosBucket: a dot in its name breaks HTTPS uploads (write My-Bucket)",
 				`13: spec.aws.stateBucket: "s3://state" is an address (write state)`,
+				`14: spec.aws.cpuCredits: "none" is not known (one of: unlimited, standard)`,
+				`15: spec.aws.zoneID: "example.org" is no zone's id ` +
+					"(as in aws route53 list-hosted-zones, e.g. Z0123456789ABCDEFGHIJ)",
 			},
 		},
 		"aws warns": {
