@@ -1,4 +1,4 @@
-// Package infra carries the Terraform modules and the Ansible roles inside the program.
+// Package infra carries inside the program what makes machines and clusters of them.
 package infra
 
 import "embed"
@@ -12,3 +12,13 @@ var Terraform embed.FS
 //
 //go:embed ansible
 var Ansible embed.FS
+
+// Manifests holds what is applied to a new cluster below manifests/.
+//
+//go:embed manifests
+var Manifests embed.FS
+
+// Versions is versions.yaml.
+//
+//go:embed versions.yaml
+var Versions []byte

@@ -1,0 +1,3 @@
+module wastecoach.io/bundle/pause
+
+go 1.26.0
