@@ -19,7 +19,7 @@ type clusterFile struct{ flag string }
 // register adds -f/--file.
 func (f *clusterFile) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.flag, "file", "f", "",
-		"the cluster's file, - for standard input (default: "+fileEnv+", else ./"+spec.FileName+")")
+		"the cluster's `FILE`, - for standard input (default: "+fileEnv+", else ./"+spec.FileName+")")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // the flag is there
 }
 

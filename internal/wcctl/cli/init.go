@@ -39,10 +39,11 @@ A file that is there stays, unless --force is given.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(con, &opts) },
 	}
-	cmd.Flags().StringVar(&opts.target, "target", "", "where the machines come from: "+targetWords(", "))
-	cmd.Flags().StringVar(&opts.name, "name", "wastecoach", "the cluster's name")
+	cmd.Flags().StringVar(&opts.target, "target", "",
+		"where the machines come from: `"+targetWords("|")+"`")
+	cmd.Flags().StringVar(&opts.name, "name", "wastecoach", "the cluster's `NAME`")
 	cmd.Flags().StringVarP(&opts.file.flag, "file", "f", "",
-		"the file to write, - for standard output (default: "+fileEnv+", else ./"+spec.FileName+")")
+		"the `FILE` to write, - for standard output (default: "+fileEnv+", else ./"+spec.FileName+")")
 	cmd.Flags().BoolVar(&opts.force, "force", false, "overwrite the file")
 	_ = cmd.RegisterFlagCompletionFunc("target", cobra.FixedCompletions( // the flag is there
 		strings.Split(targetWords(" "), " "), cobra.ShellCompDirectiveNoFileComp))

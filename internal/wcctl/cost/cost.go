@@ -165,11 +165,9 @@ func notes(a spec.AWSTarget) []string {
 // credits tells what long load costs on a T instance.
 func credits(mode string) string {
 	if mode == "standard" {
-		return "cpuCredits is standard: load is never billed, but held at the T instances' baseline " +
-			"when their credits are used up."
+		return "CPU credits are standard: load is never billed, but slowed down to the baseline."
 	}
-	return "cpuCredits is unlimited: load above the T instances' baseline that is not earned back " +
-		"within a day is billed on top, about 0.05 per vCPU and hour (t3; reported)."
+	return "CPU credits are unlimited: a day's load above the baseline is billed, on t3 0.05 per vCPU-hour."
 }
 
 // alternatives are single changes that fit the budget, the one nearest to it first: it gives away

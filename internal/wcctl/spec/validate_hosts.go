@@ -51,7 +51,9 @@ func (v *validator) host(h placedHost) {
 	v.within(h.path+".port", h.Port, 1, maxPort)
 	v.user(h.path+".user", h.User)
 	const own = "write your machine's address"
-	if a, err := netip.ParseAddr(h.Address); err != nil {
+	if h.Address == "" {
+		v.missing(h.path+".address", "an IPv4 address or a DNS name")
+	} else if a, err := netip.ParseAddr(h.Address); err != nil {
 		if v.dnsName(h.path+".address", h.Address) && h.PrivateAddress == "" {
 			v.missing(h.path+".privateAddress", "an IPv4 address, since address is a name")
 		}

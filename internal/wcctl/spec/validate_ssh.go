@@ -30,7 +30,9 @@ func (v *validator) ssh() {
 		const base = "spec.ssh.bastion."
 		v.within(base+"port", b.Port, 1, maxPort)
 		v.user(base+"user", b.User)
-		if a, err := netip.ParseAddr(b.Host); err == nil {
+		if b.Host == "" {
+			v.missing(base+"host", "an IPv4 address or a DNS name")
+		} else if a, err := netip.ParseAddr(b.Host); err == nil {
 			v.example(base+"host", a, "write your bastion's address")
 		} else {
 			v.dnsName(base+"host", b.Host)
