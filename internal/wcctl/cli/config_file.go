@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/release"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
@@ -34,31 +34,35 @@ func (f *clusterFile) path(con *console) string {
 	return spec.FileName
 }
 
-// folder is where the file is, and with it the state; for standard input the working directory.
-func (f *clusterFile) folder(con *console) string { return filepath.Dir(f.path(con)) }
-
 // load reads the file, fills in the defaults and refuses it with all of its faults. Warnings go to
 // standard error.
 func (f *clusterFile) load(con *console) (*spec.Cluster, error) {
-	path := f.path(con)
-	cluster, faults, err := spec.Load(path, con.in, releases())
+	cluster, faults, err := f.read(con)
 	if err != nil {
 		return nil, f.explain(con, err)
 	}
 	for _, w := range faults {
-		fmt.Fprintf(con.err, "%s: %s\n", spec.Position(path, w.Line), w)
+		fmt.Fprintf(con.err, "%s: %s\n", spec.Position(f.path(con), w.Line), w)
 	}
 	return cluster, nil
 }
 
 // check returns all faults and warnings of the file; an error means that it could not be read.
 func (f *clusterFile) check(con *console) ([]spec.Fault, error) {
-	_, faults, err := spec.Load(f.path(con), con.in, releases())
+	_, faults, err := f.read(con)
 	var found *spec.FaultsError
 	if err != nil && !errors.As(err, &found) {
 		return nil, f.explain(con, err)
 	}
 	return append([]spec.Fault{}, faults...), nil // never null in JSON
+}
+
+func (f *clusterFile) read(con *console) (*spec.Cluster, []spec.Fault, error) {
+	known, err := releases()
+	if err != nil {
+		return nil, nil, err
+	}
+	return spec.Load(f.path(con), con.in, known)
 }
 
 // explain gives an error of spec.Load its hint.
@@ -81,6 +85,10 @@ func (f *clusterFile) explain(con *console, err error) error {
 }
 
 // releases are the Kubernetes releases that a file may name.
-func releases() spec.Releases {
-	return spec.Releases{Default: "1.36.3", Supported: []string{"1.36.3", "1.37.2"}}
+func releases() (spec.Releases, error) {
+	catalog, err := release.Load()
+	if err != nil {
+		return spec.Releases{}, err
+	}
+	return spec.Releases{Default: catalog.Kubernetes.Default, Supported: catalog.Versions()}, nil
 }

@@ -69,7 +69,11 @@ func runInit(con *console, opts *initOptions) error {
 	if err := spec.CheckName(opts.name); err != nil {
 		return usageErrorf("wcctl init", "--name: %v", err)
 	}
-	content, err := spec.Starter(target, opts.name, releases())
+	known, err := releases()
+	if err != nil {
+		return err
+	}
+	content, err := spec.Starter(target, opts.name, known)
 	if err != nil {
 		return err
 	}

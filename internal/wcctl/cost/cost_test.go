@@ -60,10 +60,13 @@ func TestTotals(t *testing.T) {
 func TestOverBudgetNamesTheItemAndWhatFits(t *testing.T) {
 	t.Parallel()
 	for aws, want := range map[string]string{
-		"":                           "0.00  []",
-		"instanceType: t3a.medium":   "6.61 workers: 2 × t3a.medium (amd64) [{instanceType: t4g.medium 100.23} {region: us-east-1 90.8}]",
-		"instanceType: t3.medium":    "18.00 workers: 2 × t3.medium (amd64) [{instanceType: t4g.medium 100.23} {region: us-east-1 99.56}]",
-		"volumeGiB: 40":              "0.70 gp3 volumes: 3 × 40 GiB, encrypted [{volumeGiB: 20 100.23} {region: us-east-1 86.84}]",
+		"": "0.00  []",
+		"instanceType: t3a.medium": "6.61 workers: 2 × t3a.medium (amd64) " +
+			"[{instanceType: t4g.medium 100.23} {region: us-east-1 90.8}]",
+		"instanceType: t3.medium": "18.00 workers: 2 × t3.medium (amd64) " +
+			"[{instanceType: t4g.medium 100.23} {region: us-east-1 99.56}]",
+		"volumeGiB: 40": "0.70 gp3 volumes: 3 × 40 GiB, encrypted " +
+			"[{volumeGiB: 20 100.23} {region: us-east-1 86.84}]",
 		"workers: 3":                 "27.42 workers: 3 × t4g.medium (arm64) [{workers: 2 100.23}]",
 		"workers: 4, volumeGiB: 100": "96.09 workers: 4 × t4g.medium (arm64) [{workers: 1 82.63}]",
 	} {

@@ -27,18 +27,13 @@ const (
 	itemIPv4   = "public-ipv4"
 )
 
-// Units of prices.
-const (
-	perHour     = "hour"
-	perGiBMonth = "GiB-month"
-)
-
 // Price is what one unit of an item costs in a region.
 type Price struct {
-	Region string  `yaml:"region"`
-	Item   string  `yaml:"item"`
-	Unit   string  `yaml:"unit"`
-	USD    float64 `yaml:"usd"`
+	Region string `yaml:"region"`
+	Item   string `yaml:"item"`
+	// Unit is hour or GiB-month.
+	Unit string  `yaml:"unit"`
+	USD  float64 `yaml:"usd"`
 	// Source is a key of the table's sources.
 	Source string `yaml:"source"`
 	Trust  Trust  `yaml:"trust"`

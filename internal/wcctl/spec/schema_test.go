@@ -100,6 +100,12 @@ func conditions(s *generator.Schema) {
 				then.Properties.Set(string(other), generator.FalseSchema)
 			}
 		}
+		if target == spec.AWS {
+			notRead := &generator.Schema{Properties: generator.NewProperties()}
+			notRead.Properties.Set("user", generator.FalseSchema)
+			notRead.Properties.Set("bastion", generator.FalseSchema)
+			then.Properties.Set("ssh", notRead)
+		}
 		if target == spec.Local {
 			then.Properties.Set("ssh", &generator.Schema{
 				AnyOf: []*generator.Schema{{Type: "null"}, {Type: "object", MaxProperties: ptr(uint64(0))}},

@@ -91,12 +91,13 @@ type Network struct {
 	Plugin Plugin `json:"plugin,omitempty" jsonschema:"enum=calico,enum=flannel"`
 }
 
-// SSH is how machines are logged in to. Target local has its own key and port and reads none of it.
+// SSH is how machines are logged in to. Target aws reads keyFile alone, target local nothing of it.
 type SSH struct {
 	// User logs in; it is root or may use sudo without a password.
 	User string `json:"user,omitempty"`
 	// KeyFile is a private key that nobody but you may read; ~ is your home, and a relative path
-	// starts at the file's folder. Left out, the keys of the SSH agent are tried.
+	// starts at the file's folder. Left out, target hosts tries your SSH agent and the usual files
+	// in ~/.ssh, and target aws makes a key of its own in .wastecoach/.
 	KeyFile string   `json:"keyFile,omitempty"`
 	Bastion *Bastion `json:"bastion,omitempty"`
 }

@@ -93,12 +93,10 @@ func (v *validator) document() {
 }
 
 // oneOf reports a value that is none of the words.
-func (v *validator) oneOf(path, value string, words ...string) bool {
-	if slices.Contains(words, value) {
-		return true
-	}
+func (v *validator) oneOf(path, value string, words ...string) {
 	list := strings.Join(words, ", ")
 	switch near := nearest(value, words); {
+	case slices.Contains(words, value):
 	case value == "":
 		v.missing(path, "one of: "+list)
 	case near != "":
@@ -106,7 +104,6 @@ func (v *validator) oneOf(path, value string, words ...string) bool {
 	default:
 		v.fault(path, "one of: "+list, "%q is not known", value)
 	}
-	return false
 }
 
 // missing reports a value that must be there.
@@ -208,7 +205,7 @@ var (
 )
 
 // label reports what is no RFC 1123 label.
-func (v *validator) label(path, name string, most int) bool {
+func (v *validator) label(path, name string, most int) {
 	switch {
 	case name == "":
 		v.missing(path, "lower-case letters, digits and hyphens")
@@ -221,10 +218,7 @@ func (v *validator) label(path, name string, most int) bool {
 			hint = "write " + like
 		}
 		v.fault(path, hint, "%q cannot be a host name", name)
-	default:
-		return true
 	}
-	return false
 }
 
 // dnsName reports what is no DNS name of labels.

@@ -19,14 +19,23 @@ func (v *validator) ssh() {
 		}
 		return
 	}
-	v.user("spec.ssh.user", s.User)
+	if v.c.Spec.Target == AWS {
+		if s.User != "" {
+			v.fault("spec.ssh.user", "remove it", "target aws logs in as its image's own user")
+		}
+		if s.Bastion != nil {
+			v.fault("spec.ssh.bastion", "remove it", "target aws goes through AWS SSM")
+		}
+	} else {
+		v.user("spec.ssh.user", s.User)
+	}
 	for _, key := range v.c.keyFiles() {
 		if key.path == "spec.ssh.bastion.keyFile" && *key.value == s.KeyFile {
 			continue // told once
 		}
 		v.keyFile(key.path, *key.value)
 	}
-	if b := s.Bastion; b != nil {
+	if b := s.Bastion; b != nil && v.c.Spec.Target != AWS {
 		const base = "spec.ssh.bastion."
 		v.within(base+"port", b.Port, 1, maxPort)
 		v.user(base+"user", b.User)

@@ -81,7 +81,8 @@ func TestFaults(t *testing.T) {
 		},
 		"version": {
 			localFile + "  kubernetes: {version: 1.20.0}\n",
-			[]string{`6: spec.kubernetes.version: this wcctl cannot install Kubernetes "1.20.0" (known: 1.36.3, 1.37.2)`},
+			[]string{`6: spec.kubernetes.version: this wcctl cannot install Kubernetes "1.20.0" ` +
+				`(known: 1.36.3, 1.37.2)`},
 		},
 		"version with v": {
 			localFile + "  kubernetes: {version: v1.36.3}\n",
@@ -133,7 +134,8 @@ func TestFaults(t *testing.T) {
 		},
 		"endpoint is an address": {
 			localFile + "  kubernetes: {endpoint: 10.0.0.1}\n",
-			[]string{"6: spec.kubernetes.endpoint: 10.0.0.1 is an address, not a name (a DNS name, e.g. api.example.org)"},
+			[]string{"6: spec.kubernetes.endpoint: 10.0.0.1 is an address, not a name " +
+				"(a DNS name, e.g. api.example.org)"},
 		},
 		"endpoint is short": {
 			localFile + "  kubernetes: {endpoint: k8s}\n",
@@ -167,9 +169,11 @@ func TestFaults(t *testing.T) {
       - {name: f, address: 127.0.0.1, privateAddress: node}
 `,
 			[]string{
-				"7: spec.hosts.controlPlane.edge: a control plane takes no traffic from outside (mark one of the workers)",
+				"7: spec.hosts.controlPlane.edge: a control plane takes no traffic from outside " +
+					"(mark one of the workers)",
 				"9: spec.hosts.workers[0].name: spec.hosts.controlPlane has the same name, a ()",
-				"9: spec.hosts.workers[0].address: spec.hosts.controlPlane has the same address among machines, 10.0.0.1 ()",
+				"9: spec.hosts.workers[0].address: spec.hosts.controlPlane has the same address among machines, " +
+					"10.0.0.1 ()",
 				"10: spec.hosts.workers[1].address: 192.0.2.7 is only an example (write your machine's address)",
 				"11: spec.hosts.workers[2].address: 10.244.3.4 is within the pods' subnet, 10.244.0.0/16 " +
 					"(change spec.kubernetes.podSubnet)",
@@ -211,7 +215,8 @@ func TestFaults(t *testing.T) {
 				"9: spec.aws.instanceType: t4g.nano has less memory than kubeadm asks for (1.7 GiB) (write t4g.medium)",
 				"10: spec.aws.workers: 0 is not from 1 to 100 ()",
 				"11: spec.aws.volumeGiB: 5 is not from 10 to 16384 ()",
-				`12: spec.aws.photosBucket: "My.Bucket" cannot be a bucket's name (lower-case letters, digits and hyphens)`,
+				`12: spec.aws.photosBucket: "My.Bucket" cannot be a bucket's name ` +
+					`(lower-case letters, digits and hyphens)`,
 				"12: spec.aws.photosBucket: a dot in its name breaks HTTPS uploads (write My-Bucket)",
 				`13: spec.aws.stateBucket: "s3://state" is an address (write state)`,
 				`14: spec.aws.cpuCredits: "none" is not known (one of: unlimited, standard)`,
@@ -219,12 +224,20 @@ func TestFaults(t *testing.T) {
 					"(as in aws route53 list-hosted-zones, e.g. Z0123456789ABCDEFGHIJ)",
 			},
 		},
+		"aws ssh": {
+			awsFile + "  ssh: {user: me, bastion: {host: b}}\n",
+			[]string{
+				"8: spec.ssh.user: target aws logs in as its image's own user (remove it)",
+				"8: spec.ssh.bastion: target aws goes through AWS SSM (remove it)",
+			},
+		},
 		"aws warns": {
 			head + "  target: aws\n  aws:\n    apiAllowedCIDRs: [0.0.0.0/0]\n    apiOpenToInternet: true\n" +
 				"    instanceType: t4g.small\n",
 			[]string{
 				"7: warning: spec.aws.apiAllowedCIDRs[0]: the API server is open to everybody ()",
-				"9: warning: spec.aws.instanceType: t4g.small has 2 GiB, too little for etcd and the API server under load " +
+				"9: warning: spec.aws.instanceType: t4g.small has 2 GiB, too little for etcd and the API server " +
+					"under load " +
 					"(write t4g.medium)",
 			},
 		},
@@ -234,7 +247,8 @@ func TestFaults(t *testing.T) {
 				`8: spec.aws.region: "Seoul" is no region (e.g. ap-northeast-2)`,
 				`9: spec.aws.instanceType: "large" is no EC2 instance type (e.g. t4g.medium)`,
 				`10: spec.aws.photosBucket: "x" has 1 characters; a bucket's name has 3 to 63 ()`,
-				`11: spec.aws.stateBucket: "10.0.0.1" cannot be a bucket's name (lower-case letters, digits and hyphens)`,
+				`11: spec.aws.stateBucket: "10.0.0.1" cannot be a bucket's name ` +
+					`(lower-case letters, digits and hyphens)`,
 			},
 		},
 		"buckets": {
@@ -289,15 +303,17 @@ func TestKeyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		"id_ed25519":        "",
-		"./id_ed25519":      "",
-		"id_ed25591":        "there is no file F/id_ed25591 (did you mean F/id_ed25519?)",
-		"none":              "there is no file F/none (ssh-keygen -t ed25519 -f F/none makes one)",
-		"a/b/c":             "there is no file F/a/b/c (the path exists as far as F)",
-		"$HOME/.ssh/id":     "there is no file F/$HOME/.ssh/id (variables are not expanded; ~ stands for your home folder)",
-		"id_open":           "others may read F/id_open (mode 0640); SSH refuses such a key (chmod 600 F/id_open)",
-		"id_ed25519.pub":    "F/id_ed25519.pub is the public half of a key (write F/id_ed25519)",
-		"putty.ppk":         "F/putty.ppk is a PuTTY key (puttygen F/putty.ppk -O private-openssh -o ~/.ssh/id_wastecoach)",
+		"id_ed25519":   "",
+		"./id_ed25519": "",
+		"id_ed25591":   "there is no file F/id_ed25591 (did you mean F/id_ed25519?)",
+		"none":         "there is no file F/none (ssh-keygen -t ed25519 -f F/none makes one)",
+		"a/b/c":        "there is no file F/a/b/c (the path exists as far as F)",
+		"$HOME/.ssh/id": "there is no file F/$HOME/.ssh/id " +
+			"(variables are not expanded; ~ stands for your home folder)",
+		"id_open":        "others may read F/id_open (mode 0640); SSH refuses such a key (chmod 600 F/id_open)",
+		"id_ed25519.pub": "F/id_ed25519.pub is the public half of a key (write F/id_ed25519)",
+		"putty.ppk": "F/putty.ppk is a PuTTY key " +
+			"(puttygen F/putty.ppk -O private-openssh -o ~/.ssh/id_wastecoach)",
 		"notes.txt":         "F/notes.txt is no private key ()",
 		"sub dir":           "F/sub dir is a folder (name a file in it, e.g. F/sub dir/id_ed25519)",
 		"~/no/such/key/x.y": "there is no file",
