@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -62,13 +63,8 @@ func runConfigValidate(con *console, file *clusterFile, format outputFormat) err
 	if answer.Valid {
 		return nil
 	}
-	stopping := 0
-	for _, f := range faults {
-		if !f.Warning {
-			stopping++
-		}
-	}
-	return &Error{Cause: fmt.Errorf("%s has %s", path, counted(stopping, "fault"))}
+	found := &spec.FaultsError{File: path, Faults: faults}
+	return &Error{Cause: errors.New(found.Summary())}
 }
 
 // showValidation prints a fault per line with its hint below it.
@@ -87,11 +83,4 @@ func showValidation(con *console, answer validation) {
 	if answer.Valid {
 		fmt.Fprintf(con.out, "%s is valid\n", answer.File)
 	}
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -39,21 +39,31 @@ type FaultsError struct {
 // Error lists every fault that is no warning, each on a line of its own.
 func (e *FaultsError) Error() string {
 	var b strings.Builder
-	n := 0
+	b.WriteString(e.Summary() + ":")
 	for _, f := range e.Faults {
 		if f.Warning {
 			continue
 		}
-		n++
 		fmt.Fprintf(&b, "\n  %s: %s", Position(e.File, f.Line), f)
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "\n      %s", f.Hint)
 		}
 	}
-	if n == 1 {
-		return e.File + " has a fault:" + b.String()
+	return b.String()
+}
+
+// Summary counts the faults that are no warnings.
+func (e *FaultsError) Summary() string {
+	n := 0
+	for _, f := range e.Faults {
+		if !f.Warning {
+			n++
+		}
 	}
-	return fmt.Sprintf("%s has %d faults:%s", e.File, n, b.String())
+	if n == 1 {
+		return e.File + " has 1 fault"
+	}
+	return fmt.Sprintf("%s has %d faults", e.File, n)
 }
 
 // Position is file:line, or the file where the line is not known.
