@@ -83,7 +83,7 @@ programs() {
 	gone /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl /usr/local/bin/runc \
 		/etc/systemd/system/kubelet.service /etc/systemd/system/containerd.service /etc/containerd \
 		/var/lib/containerd /run/containerd /etc/sysctl.d/90-wastecoach.conf \
-		/etc/modules-load.d/wastecoach.conf /etc/apt/sources.list.d/wastecoach.list /etc/wastecoach \
+		/etc/modules-load.d/wastecoach.conf /etc/wastecoach \
 		/var/lib/wastecoach
 	systemctl daemon-reload
 }

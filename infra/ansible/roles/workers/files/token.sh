@@ -1,13 +1,15 @@
 #!/bin/sh
-# Prints the hash of the cluster's authority and, where one is NEEDED, a new join token, as JSON.
+# Prints the cluster's authority and, where one is NEEDED, a new join token with the authority's
+# hash as kubeadm counts it, as JSON.
 set -eu
 
-# As kubeadm counts it: SHA-256 of the public key in DER.
-authority=sha256:$(openssl x509 -noout -pubkey -in /etc/kubernetes/pki/ca.crt |
-	openssl pkey -pubin -outform der | sha256sum | cut -d ' ' -f 1)
-token=
+authority=$(sha256sum </etc/kubernetes/pki/ca.crt)
+token='' hash=''
 if [ "$NEEDED" = yes ]; then
-	token=$(kubeadm --kubeconfig /etc/kubernetes/admin.conf token create --ttl "$LIFETIME" \
-		--description "joins workers")
+	# kubeadm join ENDPOINT --token TOKEN --discovery-token-ca-cert-hash HASH
+	command=$(kubeadm --kubeconfig /etc/kubernetes/admin.conf token create --ttl "$LIFETIME" \
+		--description "joins workers" --print-join-command)
+	token=$(echo "$command" | sed -n 's/.*--token \([^ ]*\).*/\1/p')
+	hash=$(echo "$command" | sed -n 's/.*--discovery-token-ca-cert-hash \([^ ]*\).*/\1/p')
 fi
-printf '{"token":"%s","authority":"%s"}\n' "$token" "$authority"
+printf '{"token":"%s","hash":"%s","authority":"%s"}\n' "$token" "$hash" "${authority%% *}"
