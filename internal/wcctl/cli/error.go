@@ -24,6 +24,8 @@ type Error struct {
 	Cause error
 	// Hint is a command to paste, or a short list of them, one per line.
 	Hint string
+	// Log is the path of the full record; it may be empty.
+	Log string
 	// ExitCode is exitFailed where it is 0.
 	ExitCode int
 }
@@ -65,6 +67,9 @@ func fail(ctx context.Context, stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "wcctl: %v\n", err)
 	for line := range strings.Lines(e.Hint) {
 		fmt.Fprintf(stderr, "  try: %s\n", strings.TrimSpace(line))
+	}
+	if e.Log != "" {
+		fmt.Fprintf(stderr, "  log: %s\n", e.Log)
 	}
 	return code
 }

@@ -3,18 +3,13 @@ package phase
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 )
 
-const (
-	conditionsPoll = 500 * time.Millisecond
-	// conditionsPatience is far more than images that are there already take to start.
-	conditionsPatience = 10 * time.Minute
-)
+// conditionsPatience is far more than images that are there already take to start.
+const conditionsPatience = 10 * time.Minute
 
 // conditions waits until the cluster can be used.
 type conditions struct{}
@@ -54,60 +49,22 @@ func (conditions) Apply(ctx context.Context, r *Run, _ []Change) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(conditionsPatience)
-	told := ""
-	for {
-		found := k.Conditions(ctx, all)
-		left := kube.Worst(found)
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			r.tellWeak(found)
-			return nil
-		}
-		text := fmt.Sprintf("%d of %d hold; waiting for %s: %s", len(found)-len(left), len(found),
-			left[0].Name, left[0].Message)
-		if text != told {
-			r.note(conditionsName, "", text)
-			told = text
-		}
-		if time.Now().After(deadline) {
-			return unmet(left)
-		}
-		if err := sleep(ctx, conditionsPoll); err != nil {
-			return err
-		}
+	bounded, cancel := context.WithTimeout(ctx, conditionsPatience)
+	defer cancel()
+	found, err := k.Wait(bounded, all, r.Sink)
+	var unmet *kube.NotMetError
+	switch {
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &unmet):
+		return &Error{Phase: conditionsName, Cause: err, Hint: unmet.Hint()}
+	case err != nil:
+		return err
 	}
-}
-
-// tellWeak warns of promises that hold only in part.
-func (r *Run) tellWeak(found []kube.Condition) {
 	for _, c := range found {
 		if c.State != kube.OK {
 			r.warn(conditionsName, "", c.Name+": "+c.Message, c.Hint)
 		}
 	}
-}
-
-func unmet(left []kube.Condition) error {
-	texts := make([]string, len(left))
-	for i, c := range left {
-		texts[i] = c.Name + ": " + c.Message
-	}
-	return &Error{
-		Phase: conditionsName, Hint: left[0].Hint,
-		Cause: errors.New("not met in " + conditionsPatience.String() + ": " + strings.Join(texts, "; ")),
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return nil
 }

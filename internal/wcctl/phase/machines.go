@@ -40,6 +40,7 @@ func reason(c terraform.Change) string { return strings.ReplaceAll(c.Reason, "_"
 
 // Apply makes them. What was known of the machines before is forgotten.
 func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
+	changes := *r.planned
 	r.planned, r.fleet, r.vars = nil, nil, nil
 	r.tunnels.close()
 	r.dropHosts()
@@ -53,16 +54,22 @@ func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
 	if !known {
 		return fmt.Errorf("reading the machines: %w", terraform.ErrNoMachines)
 	}
+	for _, m := range found {
+		if makes(changes, m.Name) {
+			if err := r.Forget(m); err != nil {
+				return err
+			}
+		}
+	}
 	r.note(machinesName, "", fmt.Sprintf("%d machines: %s", len(found), strings.Join(found.Names(), ", ")))
 	return nil
 }
 
 // touched tells whether Terraform will make or replace the machine of that name.
-func (r *Run) touched(name string) bool {
-	if r.planned == nil {
-		return false
-	}
-	for _, c := range *r.planned {
+func (r *Run) touched(name string) bool { return r.planned != nil && makes(*r.planned, name) }
+
+func makes(changes []terraform.Change, name string) bool {
+	for _, c := range changes {
 		switch c.Action {
 		case terraform.Create, terraform.Replace:
 			if strings.Contains(c.Address, `"`+name+`"`) {

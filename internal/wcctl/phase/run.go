@@ -25,6 +25,8 @@ type Terraform interface {
 	Plan(ctx context.Context, sink event.Sink) ([]terraform.Change, error)
 	Apply(ctx context.Context, sink event.Sink) error
 	Machines(ctx context.Context) (fleet.Fleet, error)
+	PlanDestroy(ctx context.Context, sink event.Sink) ([]terraform.Change, error)
+	Destroy(ctx context.Context, sink event.Sink) error
 }
 
 // Shell is a login to a machine as root.
@@ -65,6 +67,8 @@ type Kube interface {
 	Nodes(ctx context.Context) ([]Node, error)
 	Has(ctx context.Context, o Object) (bool, error)
 	Conditions(ctx context.Context, machines fleet.Fleet) []kube.Condition
+	// Wait returns when all of them are fine; what is left at the end of ctx is a *kube.NotMetError.
+	Wait(ctx context.Context, machines fleet.Fleet, sink event.Sink) ([]kube.Condition, error)
 }
 
 // Node is what the phases need of a node.
@@ -105,6 +109,10 @@ type Run struct {
 	Dial      Dial
 	Play      Play
 	Check     Check
+	// Leftovers is for Down alone.
+	Leftovers Leftovers
+	// Forget drops the pinned host key of a machine that Terraform made anew.
+	Forget func(m fleet.Machine) error
 	// Connect opens the API by the kubeconfig.
 	Connect func(kubeconfig string) (Kube, error)
 	// Ansible is the playbook's folder, for fingerprints.
@@ -120,6 +128,7 @@ type Run struct {
 
 	planned *[]terraform.Change
 	fleet   fleet.Fleet
+	before  fleet.Fleet
 	vars    *Vars
 	hosts   map[string]*host
 	hashes  map[string]string

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +48,8 @@ type world struct {
 	absent []Object
 	unmet  []kube.Condition
 	events []event.Event
+	// forgotten are the machines whose host key was dropped.
+	forgotten []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -100,6 +101,10 @@ func (w *world) runner() *Runner {
 	run := &Run{
 		ID: "r1", Cluster: w.cluster, Folder: w.folder, Terraform: w, Ansible: w.ansible,
 		Sink: event.SinkFunc(w.emit), Dial: w.dial, Play: w.doPlay, Check: w.check,
+		Forget: func(m fleet.Machine) error {
+			w.forgotten = append(w.forgotten, m.Name)
+			return nil
+		},
 		Connect: w.connect, Parallel: 3, Patience: time.Second,
 		Vars: func(fleet.Fleet) (Vars, error) { return w.vars, nil },
 	}
@@ -163,6 +168,18 @@ func (w *world) Machines(context.Context) (fleet.Fleet, error) {
 		return nil, &terraform.Error{Act: "reading the machines", Cause: terraform.ErrNoMachines}
 	}
 	return w.machines(), nil
+}
+
+func (w *world) PlanDestroy(context.Context, event.Sink) ([]terraform.Change, error) {
+	if !w.made {
+		return nil, nil
+	}
+	return []terraform.Change{{Address: "terraform_data.lab", Action: terraform.Delete}}, nil
+}
+
+func (w *world) Destroy(context.Context, event.Sink) error {
+	w.made = false
+	return nil
 }
 
 func (w *world) check(context.Context, fleet.Fleet, map[string]Shell) ([]Finding, error) {
@@ -276,6 +293,18 @@ func (k fakeKube) Conditions(context.Context, fleet.Fleet) []kube.Condition {
 	return []kube.Condition{first}
 }
 
+func (k fakeKube) Wait(
+	ctx context.Context, machines fleet.Fleet, _ event.Sink,
+) ([]kube.Condition, error) {
+	for ctx.Err() == nil {
+		found := k.Conditions(ctx, machines)
+		if len(kube.Worst(found)) == 0 {
+			return found, nil
+		}
+	}
+	return nil, &kube.NotMetError{Cause: ctx.Err()}
+}
+
 // fakeShell runs commands in the machine's folder.
 type fakeShell struct {
 	world *world
@@ -321,5 +350,3 @@ func (s *fakeShell) Close() error {
 	s.once.Do(func() { close(s.done) })
 	return nil
 }
-
-var _ http.Handler = http.HandlerFunc(nil)

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
+)
+
+// noBundle as the value of --bundle lets the machines fetch everything themselves.
+const noBundle = "none"
+
+// bundleFile remembers the bundle of the last up, so that plan and the next up mean the same one.
+const bundleFile = "bundle"
+
+const bundleUsage = "install from this bundle, without a network; " + noBundle +
+	" for the projects' own releases (default: as the last up did)"
+
+// chosenBundle is the bundle to install from; nil means from the network.
+func chosenBundle(con *console, folder workspace.Folder, o sessionOptions) (*bundle.Bundle, error) {
+	dir := o.bundle
+	if dir == "" {
+		data, err := os.ReadFile(filepath.Join(string(folder), bundleFile))
+		if err != nil && !os.IsNotExist(err) {
+			return nil, fmt.Errorf("reading which bundle was used: %w", err)
+		}
+		dir = strings.TrimSpace(string(data))
+	}
+	if dir == "" || dir == noBundle {
+		return nil, remember(folder, "", o.dry)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the bundle: %w", err)
+	}
+	b, err := openBundle(dir)
+	if err != nil {
+		return nil, err
+	}
+	return b, remember(folder, dir, o.dry)
+}
+
+func remember(folder workspace.Folder, dir string, dry bool) error {
+	if dry {
+		return nil
+	}
+	path := filepath.Join(string(folder), bundleFile)
+	if dir == "" {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("forgetting the bundle: %w", err)
+		}
+		return nil
+	}
+	return workspace.WriteFile(path, []byte(dir+"\n"))
+}
+
+// needsBundle refuses what cannot work: machines on this computer have no way out.
+func needsBundle(flags *clusterFlags, c *spec.Cluster, has bool) error {
+	if c.Spec.Target != spec.Local || has {
+		return nil
+	}
+	return &Error{
+		Cause: fmt.Errorf("machines on this computer reach no network: they need a bundle"),
+		Hint:  "wcctl bundle create bundle\n" + flags.again("up --bundle bundle"),
+	}
+}

@@ -1,0 +1,153 @@
+package phase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+)
+
+const (
+	removeName  = "remove"
+	destroyName = "destroy"
+	verifyName  = "verify"
+)
+
+// Down is the way back, for `wcctl down`.
+func Down(target spec.Target) []Phase {
+	if target == spec.Hosts {
+		return []Phase{remove{}, destroy{}, verify{}}
+	}
+	return []Phase{destroy{}, verify{}}
+}
+
+// Leftovers lists what is still there of a cluster that was taken down.
+type Leftovers func(ctx context.Context, machines fleet.Fleet) ([]string, error)
+
+// remove takes machines that stay out of the cluster.
+type remove struct{}
+
+func (remove) Name() string  { return removeName }
+func (remove) Title() string { return "Remove the cluster from the machines" }
+func (remove) Place() Place  { return EveryMachine }
+
+func (remove) About() string {
+	return "Resets the machines with kubeadm and removes what the roles made; the machines stay."
+}
+
+// Pending names the machines.
+func (remove) Pending(ctx context.Context, r *Run) ([]Change, error) {
+	all, known, err := r.Fleet(ctx)
+	if err != nil || !known {
+		return nil, err
+	}
+	r.before = all
+	list := make([]Change, len(all))
+	for i, m := range all {
+		list[i] = Change{Phase: removeName, Host: m.Name, What: "remove Kubernetes and what came with it"}
+	}
+	return list, nil
+}
+
+// Apply fails where a machine does not answer: nobody could say what is left there.
+func (remove) Apply(ctx context.Context, r *Run, _ []Change) error {
+	all := r.before
+	r.lookAt(ctx, all, r.Patience)
+	if err := r.reachable(all); err != nil {
+		return err
+	}
+	result, err := r.Play(ctx, Playing{Phase: removeName, Fleet: all, Hosts: all.Names()})
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if !result[m.Name].OK {
+			return &Error{Phase: removeName, Host: m.Name, Cause: errors.New("it was not cleaned")}
+		}
+	}
+	r.forgetLooks()
+	return nil
+}
+
+// destroy has Terraform delete the machines, or forget those that stay.
+type destroy struct{}
+
+func (destroy) Name() string  { return destroyName }
+func (destroy) Title() string { return "Delete the machines" }
+func (destroy) Place() Place  { return Here }
+
+func (destroy) About() string { return "Has Terraform delete all that it made." }
+
+// Pending is Terraform's own plan.
+func (destroy) Pending(ctx context.Context, r *Run) ([]Change, error) {
+	if all, known, err := r.Fleet(ctx); err == nil && known {
+		r.before = all
+	}
+	changes, err := r.Terraform.PlanDestroy(ctx, r.Sink)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Change, len(changes))
+	for i, c := range changes {
+		list[i] = Change{Phase: destroyName, What: string(c.Action) + " " + c.Address, Why: reason(c)}
+	}
+	return list, nil
+}
+
+// Apply deletes them, and what this computer remembers of them.
+func (destroy) Apply(ctx context.Context, r *Run, _ []Change) error {
+	r.tunnels.close()
+	if r.Cluster.Spec.Target != spec.Hosts {
+		r.dropHosts()
+	}
+	if err := r.Terraform.Destroy(ctx, r.Sink); err != nil {
+		return err
+	}
+	r.fleet = nil
+	if r.Cluster.Spec.Target == spec.Hosts {
+		return nil // they stay, and so do their keys
+	}
+	var errs []error
+	for _, m := range r.before {
+		errs = append(errs, r.Forget(m))
+	}
+	return errors.Join(errs...)
+}
+
+// verify looks whether the others did what they said.
+type verify struct{}
+
+func (verify) Name() string  { return verifyName }
+func (verify) Title() string { return "Look for what is left" }
+func (verify) Place() Place  { return Here }
+
+func (verify) About() string {
+	return "Looks where the machines were for what is left of them, and fails with the list."
+}
+
+// Pending always has work: a look costs little.
+func (verify) Pending(context.Context, *Run) ([]Change, error) {
+	return []Change{{Phase: verifyName, What: "look for what is left"}}, nil
+}
+
+// Apply fails with all that was found.
+func (verify) Apply(ctx context.Context, r *Run, _ []Change) error {
+	left, err := r.Leftovers(ctx, r.before)
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		r.note(verifyName, "", "nothing is left")
+		return nil
+	}
+	for _, thing := range left {
+		r.warn(verifyName, "", "left: "+thing, "")
+	}
+	return &Error{
+		Phase: verifyName,
+		Cause: fmt.Errorf("%d things are left: %s", len(left), strings.Join(left, "; ")),
+	}
+}
