@@ -139,6 +139,8 @@ func describe(node *yaml.Node) string {
 		return "a block of keys"
 	case yaml.SequenceNode:
 		return "a list"
+	case yaml.AliasNode:
+		return "*" + node.Value
 	default:
 		return strconv.Quote(node.Value)
 	}
@@ -158,6 +160,10 @@ func (p *parser) mapping(node *yaml.Node, path string, v reflect.Value) {
 	seen := map[string]int{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
+		if key.Kind != yaml.ScalarNode {
+			p.fault(key.Line, path, "", "a key must be a word, not %s", describe(key))
+			continue
+		}
 		at := join(path, key.Value)
 		field, known := keys[key.Value]
 		switch first, again := seen[key.Value]; {

@@ -252,3 +252,32 @@ func TestPathsAreThoseOfTheTypes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCheck: no file makes it panic, faults name themselves, and what is taken is taken again as
+// `config show` prints it.
+func FuzzCheck(f *testing.F) {
+	for _, text := range misshapen {
+		f.Add(text)
+	}
+	for _, text := range []string{localFile, awsFile, hostsFile, "a: &a [*a]", "? [a]\n: b", "<<: *x", "- a"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, faults := check(text)
+		for _, fault := range faults {
+			if fault.Text == "" || strings.Contains(fault.String()+fault.Hint, "%!") {
+				t.Errorf("%+v", fault)
+			}
+		}
+		if spec.Stops(faults) {
+			return
+		}
+		shown, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, faults := check(string(shown)); spec.Stops(faults) {
+			t.Errorf("%v\n%s", faults, shown)
+		}
+	})
+}

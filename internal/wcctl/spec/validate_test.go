@@ -51,6 +51,10 @@ func TestFaults(t *testing.T) {
 			localFile + "  kubernetes: {version: 1.36}\n",
 			[]string{`6: spec.kubernetes.version: 1.36 is no text (write it in quotes: "1.36")`},
 		},
+		"key is a list": {
+			localFile + "  ? [a]\n  : b\n",
+			[]string{"6: spec: a key must be a word, not a list ()"},
+		},
 		"huge number": {
 			localFile + "  local: {workers: 99999999999999999999}\n",
 			[]string{"6: spec.local.workers: must be a whole number, not \"99999999999999999999\" ()"},
