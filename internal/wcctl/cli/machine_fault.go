@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // newMachineFault returns a command with a machine and what to do to it.
 func newMachineFault(
 	con *console, opts *machineOptions, cmd *cobra.Command, words []string,
-	do func(lab *localmachine.Lab, name, word string) error,
+	do func(ctx context.Context, lab *localmachine.Lab, name, word string) error,
 ) *cobra.Command {
 	cmd.Args = cobra.ExactArgs(2)
 	cmd.ValidArgsFunction = func(
@@ -23,12 +24,12 @@ func newMachineFault(
 		}
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		lab, err := opts.lab(con)
 		if err != nil {
 			return err
 		}
-		return machineError(con, opts, args[0], do(lab, args[0], args[1]))
+		return machineError(con, opts, args[0], do(cmd.Context(), lab, args[0], args[1]))
 	}
 	return cmd
 }
@@ -47,7 +48,7 @@ func newMachineCutNetwork(con *console, opts *machineOptions) *cobra.Command {
 		Short: "Test: pull a machine's network cable, or plug it in again",
 	}
 	return newMachineFault(con, opts, cmd, []string{"on", "off"},
-		func(lab *localmachine.Lab, name, word string) error {
+		func(_ context.Context, lab *localmachine.Lab, name, word string) error {
 			on, err := onOff(cmd, word)
 			if err != nil {
 				return err
@@ -68,7 +69,7 @@ func newMachineFillDisk(con *console, opts *machineOptions) *cobra.Command {
 this computer.`,
 	}
 	return newMachineFault(con, opts, cmd, []string{"on", "off"},
-		func(lab *localmachine.Lab, name, word string) error {
+		func(_ context.Context, lab *localmachine.Lab, name, word string) error {
 			on, err := onOff(cmd, word)
 			if err != nil {
 				return err
@@ -89,13 +90,14 @@ func newMachineSkewClock(con *console, opts *machineOptions) *cobra.Command {
 
 All machines share the clock of this computer's kernel, so a library tells the wrong
 time. Only processes started later see it, e.g. those of new SSH connections; programs
-without C's library, as kubelet and containerd are here, see the right time.`,
+without C's library, as kubelet and containerd are here, see the right time. A reboot
+sets it right.`,
 		Example: `  wcctl machine skew-clock lab-worker-1 10m
   wcctl machine skew-clock lab-worker-1 -- -2h
   wcctl machine skew-clock lab-worker-1 off`,
 	}
 	return newMachineFault(con, opts, cmd, []string{"10m", "off"},
-		func(lab *localmachine.Lab, name, word string) error {
+		func(ctx context.Context, lab *localmachine.Lab, name, word string) error {
 			var by time.Duration
 			if word != "off" {
 				var err error
@@ -103,7 +105,7 @@ without C's library, as kubelet and containerd are here, see the right time.`,
 					return usageErrorf(cmd.CommandPath(), "%q is neither a duration like 10m nor off", word)
 				}
 			}
-			if err := lab.SkewClock(name, by); err != nil {
+			if err := lab.SkewClock(ctx, name, by); err != nil {
 				return err
 			}
 			fmt.Fprintf(con.out, "%s: the clock of new processes is %s\n", name,

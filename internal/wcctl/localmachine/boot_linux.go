@@ -25,13 +25,16 @@ const (
 type bootOrder struct {
 	Spec
 	// Dir is the machine's folder.
-	Dir    string      `json:"dir"`
-	Groups []hierarchy `json:"groups"`
+	Dir string `json:"dir"`
+	// Console is the terminal that becomes /dev/console.
+	Console string      `json:"console"`
+	Groups  []hierarchy `json:"groups"`
 }
 
 // startInit starts the machine's first process and returns when it is systemd, or could not be. The
 // calling thread must live as long as the machine: with it dies the machine.
-func startInit(order bootOrder, console *os.File) (*exec.Cmd, error) {
+func startInit(order bootOrder, console *terminal) (*exec.Cmd, error) {
+	order.Console = console.machines.Name()
 	input, inputEnd, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe: %w", err)
@@ -45,7 +48,7 @@ func startInit(order bootOrder, console *os.File) (*exec.Cmd, error) {
 	defer statusEnd.Close()
 	defer status.Close()
 	cmd := exec.Command("/proc/self/exe", "machine", InitCommand) //nolint:noctx // it outlives any context
-	cmd.Stdout, cmd.Stderr = console, console
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = console.machines, console.machines, console.machines
 	cmd.ExtraFiles = []*os.File{input, status}
 	cmd.SysProcAttr = &unix.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID,
@@ -101,13 +104,17 @@ func boot(o bootOrder) error {
 	if err := provision(o); err != nil {
 		return err
 	}
+	// systemd itself cannot live with a false clock.
+	if err := setClock(".", 0); err != nil {
+		return err
+	}
 	if err := mountSystem(o); err != nil {
 		return err
 	}
 	if err := changeRoot(); err != nil {
 		return err
 	}
-	return execSystemd(o)
+	return execSystemd()
 }
 
 // enterNamespaces joins the network first and the control groups before their namespace, whose root
@@ -152,15 +159,8 @@ func changeRoot() error {
 	return nil
 }
 
-func execSystemd(o bootOrder) error {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return fmt.Errorf("opening the null device: %w", err)
-	}
-	if err := unix.Dup2(int(null.Fd()), unix.Stdin); err != nil {
-		return fmt.Errorf("redirecting standard input: %w", err)
-	}
-	err = unix.Exec("/lib/systemd/systemd", []string{
+func execSystemd() error {
+	err := unix.Exec("/lib/systemd/systemd", []string{
 		"systemd", "--log-target=console", "--show-status=1",
 	}, []string{
 		"container=wastecoach", "TERM=dumb",

@@ -1,6 +1,8 @@
 package localmachine
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,17 +82,20 @@ func isCut(s Spec) bool {
 
 // FillDisk takes all of the disk's free space, or gives it back.
 func (l *Lab) FillDisk(name string, fill bool) error {
-	return l.inside(name, func(root string) error {
-		path := filepath.Join(root, fillPath)
-		if !fill {
-			return removeFile(path)
-		}
-		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return fmt.Errorf("filling the disk: %w", err)
-		}
-		return errors.Join(takeSpace(file), file.Close())
-	})
+	m, unlock, err := l.running(name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	path := filepath.Join(rootOf(m), fillPath)
+	if !fill {
+		return removeFile(path)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("filling the disk of %s: %w", name, err)
+	}
+	return errors.Join(takeSpace(file), file.Close())
 }
 
 // takeSpace grows the file until not even a block is free. The blocks are never written, so they take
@@ -118,41 +123,58 @@ func takeSpace(file *os.File) error {
 
 // SkewClock makes the clock of the machine's new processes wrong by an offset, 0 for right. All machines
 // share the kernel's clock, so a library tells the wrong time: processes that run already, and programs
-// linked statically, see the right one.
-func (l *Lab) SkewClock(name string, by time.Duration) error {
-	return l.inside(name, func(root string) error {
-		preload, skew := filepath.Join(root, preloadPath), filepath.Join(root, skewPath)
-		if by == 0 {
-			return errors.Join(removeFile(preload), removeFile(skew))
-		}
-		found, err := filepath.Glob(filepath.Join(root, fakeLibrary))
-		if err != nil || len(found) == 0 {
-			return errors.Join(errors.New("the machine has no library libfaketime"), err)
-		}
-		library, err := filepath.Rel(root, found[0])
-		if err != nil {
-			return fmt.Errorf("naming the library: %w", err)
-		}
-		if err := writeFile(skew, fmt.Sprintf("%+fs\n", by.Seconds()), 0o644); err != nil {
-			return err
-		}
-		return writeFile(preload, "/"+library+"\n", 0o644)
-	})
-}
-
-// inside runs f with the root folder of a running machine as this computer sees it.
-func (l *Lab) inside(name string, f func(root string) error) error {
-	m, unlock, err := l.hold(name)
+// linked statically, see the right one. A reboot sets it right.
+func (l *Lab) SkewClock(ctx context.Context, name string, by time.Duration) error {
+	m, unlock, err := l.running(name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if m.PID == 0 {
-		return fmt.Errorf("%s: %w", name, ErrOff)
+	if err := setClock(rootOf(m), by); err != nil {
+		return fmt.Errorf("setting the clock of %s: %w", name, err)
 	}
-	return f(rootOf(m))
+	// A server that loaded the library itself shares the library's memory with its sandboxed
+	// children, which would be killed if they made their own.
+	var out bytes.Buffer
+	restart := ExecOptions{
+		Command: []string{"systemctl", "try-restart", "ssh.service"}, Stdout: &out, Stderr: &out,
+	}
+	if err := restart.in(ctx, m); err != nil {
+		return fmt.Errorf("restarting SSH of %s: %w\n%s", name, err, bytes.TrimSpace(out.Bytes()))
+	}
+	return nil
 }
 
+func setClock(root string, by time.Duration) error {
+	preload, skew := filepath.Join(root, preloadPath), filepath.Join(root, skewPath)
+	if by == 0 {
+		return errors.Join(removeFile(preload), removeFile(skew))
+	}
+	found, err := filepath.Glob(filepath.Join(root, fakeLibrary))
+	if err != nil || len(found) == 0 {
+		return errors.Join(errors.New("the machine has no library libfaketime"), err)
+	}
+	library, err := filepath.Rel(root, found[0])
+	if err != nil {
+		return fmt.Errorf("naming the library: %w", err)
+	}
+	if err := writeFile(skew, fmt.Sprintf("%+f\n", by.Seconds()), 0o644); err != nil {
+		return err
+	}
+	return writeFile(preload, "/"+library+"\n", 0o644)
+}
+
+// running holds a machine that runs.
+func (l *Lab) running(name string) (Machine, func(), error) {
+	m, unlock, err := l.hold(name)
+	if err == nil && m.PID == 0 {
+		unlock()
+		err = fmt.Errorf("%s: %w", name, ErrOff)
+	}
+	return m, unlock, err
+}
+
+// rootOf is the machine's root folder as this computer sees it.
 func rootOf(m Machine) string { return fmt.Sprintf("/proc/%d/root", m.PID) }
 
 func faults(m Machine) []string {

@@ -30,13 +30,16 @@ func (l *Lab) Exec(ctx context.Context, name string, o ExecOptions) error {
 	if m.PID == 0 {
 		return fmt.Errorf("%s: %w", name, ErrOff)
 	}
-	return inMachine(m, func() error {
-		o.Env = []string{
-			"HOME=/root", "LANG=C.UTF-8", "container=wastecoach",
-			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		}
-		return run()
-	})
+	return o.in(ctx, m)
+}
+
+// in runs the command in a machine.
+func (o ExecOptions) in(ctx context.Context, m Machine) error {
+	o.Env = []string{
+		"HOME=/root", "LANG=C.UTF-8", "container=wastecoach",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	}
+	return inMachine(m, func() error { return o.run(ctx) })
 }
 
 func (o ExecOptions) run(ctx context.Context) error {

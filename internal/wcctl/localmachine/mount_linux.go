@@ -119,6 +119,9 @@ func mountSystem(o bootOrder) error {
 	if err := makeDevices(); err != nil {
 		return err
 	}
+	if err := layConsole(o.Console); err != nil {
+		return err
+	}
 	if err := mountGroups(o.Groups); err != nil {
 		return err
 	}
@@ -159,6 +162,17 @@ func makeDevices() error {
 		if err := symlink(target, filepath.Join("dev", name)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func layConsole(terminal string) error {
+	const path = "dev/console"
+	if err := writeFile(path, "", 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount(terminal, path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("making the console: %w", err)
 	}
 	return nil
 }

@@ -127,5 +127,8 @@ func writeFile(path, text string, mode os.FileMode) error {
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
+	if err := os.Chmod(path, mode); err != nil { // it may have been there
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
 	return nil
 }

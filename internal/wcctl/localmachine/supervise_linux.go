@@ -116,6 +116,10 @@ func (s *supervisor) runOnce(ctx context.Context, booted func()) (syscall.Signal
 		return 0, fmt.Errorf("opening the console: %w", err)
 	}
 	defer console.Close()
+	terminal, err := openTerminal()
+	if err != nil {
+		return 0, err
+	}
 	record, err := s.nextBoot()
 	if err != nil {
 		return 0, err
@@ -124,7 +128,16 @@ func (s *supervisor) runOnce(ctx context.Context, booted func()) (syscall.Signal
 		record.Since.Format(time.RFC3339))
 	machine, err := startInit(bootOrder{
 		Spec: s.spec, Dir: s.lab.path(s.spec.Name), Groups: s.groups,
-	}, console)
+	}, terminal)
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		terminal.copyTo(console)
+	}()
+	defer func() {
+		_ = terminal.machines.Close()
+		<-printed // the last words are in the file before it is closed
+	}()
 	if err != nil {
 		return 0, fmt.Errorf("booting %s: %w", s.spec.Name, err)
 	}
