@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 
+from ansible import __version__
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -26,7 +27,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class CallbackModule(CallbackBase):
-    """One line per play, task, result and the statistics."""
+    """One line per start, task, result and the statistics."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -48,8 +49,8 @@ class CallbackModule(CallbackBase):
     def _emit(self, **event):
         self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
 
-    def v2_playbook_on_play_start(self, play):
-        self._emit(event="play", play=play.get_name())
+    def v2_playbook_on_start(self, playbook):
+        self._emit(event="start", ansible=__version__)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self._begin(task)

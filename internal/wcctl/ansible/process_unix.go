@@ -1,0 +1,14 @@
+//go:build unix
+
+package ansible
+
+import (
+	"os"
+	"syscall"
+)
+
+// interrupt does what Ctrl-C in a terminal does.
+func interrupt(p *os.Process) error { return syscall.Kill(-p.Pid, syscall.SIGINT) }
+
+// killGroup ends what ansible-playbook left behind, if anything.
+func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
