@@ -29,7 +29,7 @@ type clusterFlags struct {
 func (f *clusterFlags) register(cmd *cobra.Command) {
 	f.file.register(cmd)
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", "",
-		"folder of the cluster's state (default: "+stateDirEnv+", else "+workspace.FolderName+" beside the file)")
+		"folder of the cluster's state\n(default: "+stateDirEnv+", else "+workspace.FolderName+" beside the file)")
 	_ = cmd.MarkFlagDirname("state-dir") // the flag is there
 }
 

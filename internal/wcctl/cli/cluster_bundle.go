@@ -17,8 +17,8 @@ const noBundle = "none"
 // bundleFile remembers the bundle of the last up, so that plan and the next up mean the same one.
 const bundleFile = "bundle"
 
-const bundleUsage = "install from this bundle, without a network; " + noBundle +
-	" for the projects' own releases (default: as the last up did)"
+const bundleUsage = "install from this folder by wcctl bundle create; " + noBundle +
+	": from the network\n(default: as the last up did)"
 
 // chosenBundle is the bundle to install from; nil means from the network.
 func chosenBundle(con *console, folder workspace.Folder, o sessionOptions) (*bundle.Bundle, error) {
@@ -59,8 +59,8 @@ func remember(folder workspace.Folder, dir string, dry bool) error {
 }
 
 // needsBundle refuses what cannot work: machines on this computer have no way out.
-func needsBundle(flags *clusterFlags, c *spec.Cluster, has bool) error {
-	if c.Spec.Target != spec.Local || has {
+func needsBundle(flags *clusterFlags, c *spec.Cluster, b *bundle.Bundle) error {
+	if c.Spec.Target != spec.Local || b != nil {
 		return nil
 	}
 	return &Error{

@@ -23,6 +23,9 @@ func clusterError(ctx context.Context, flags *clusterFlags, command, log string,
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
+		if own.Log == "" {
+			own.Log = log
+		}
 		return err
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return interrupted(flags, command, log, err)

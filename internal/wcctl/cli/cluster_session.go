@@ -48,7 +48,9 @@ type sessionOptions struct {
 	parallel int
 	// dry lets nothing be written: the working folders are copies that end with the session.
 	dry bool
-	id  string
+	// installs tells that machines will be worked on, and need where to install from.
+	installs bool
+	id       string
 	// log receives what children print.
 	log io.Writer
 }
@@ -77,6 +79,11 @@ func (s *session) open(con *console, o sessionOptions) error {
 	b, err := chosenBundle(con, s.folder, o)
 	if err != nil {
 		return err
+	}
+	if o.installs {
+		if err := needsBundle(o.flags, s.cluster, b); err != nil {
+			return err
+		}
 	}
 	authorized, err := authorizedKey(s.cluster, s.folder, o.dry)
 	if err != nil {

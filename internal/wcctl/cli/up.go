@@ -99,15 +99,13 @@ func up(
 	phases []phase.Phase,
 ) error {
 	s, err := openSession(con, cluster, h.folder, sessionOptions{
-		flags: &opts.clusterFlags, bundle: opts.bundle, parallel: opts.parallel, id: h.id, log: h.log,
+		flags: &opts.clusterFlags, bundle: opts.bundle, parallel: opts.parallel, installs: true,
+		id: h.id, log: h.log,
 	})
 	if err != nil {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // logins and a plan's file, which end with this process
-	if err := needsBundle(&opts.clusterFlags, cluster, s.run.Bundle != nil); err != nil {
-		return err
-	}
 	runner := &phase.Runner{
 		Run: s.run, Phases: phases, Journal: h.journal, Log: h.log.Path(), Explain: explain,
 	}

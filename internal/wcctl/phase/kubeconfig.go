@@ -37,7 +37,7 @@ func (k kubeconfig) Pending(ctx context.Context, r *Run) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := []Change{{Phase: kubeconfigName, What: "write " + r.Folder.Kubeconfig()}}
+	change := []Change{{Phase: kubeconfigName, What: "write it"}}
 	if !known {
 		change[0].Why = "a new cluster"
 		return change, nil

@@ -3,6 +3,7 @@ package phase
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
@@ -29,10 +30,16 @@ func (machines) Pending(ctx context.Context, r *Run) ([]Change, error) {
 		}
 		r.planned = &changes
 	}
-	list := make([]Change, len(*r.planned))
-	for i, c := range *r.planned {
-		list[i] = Change{Phase: machinesName, What: string(c.Action) + " " + c.Address, Why: reason(c)}
+	var list []Change
+	for _, c := range *r.planned {
+		// The output follows the machines.
+		if strings.HasPrefix(c.Address, "output.") && len(*r.planned) > 1 {
+			continue
+		}
+		list = append(list, Change{Phase: machinesName, What: string(c.Action) + " " + c.Address, Why: reason(c)})
 	}
+	// Terraform's own order changes from plan to plan.
+	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.What, b.What) })
 	return list, nil
 }
 

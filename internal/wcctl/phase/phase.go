@@ -57,6 +57,7 @@ func List() []Phase {
 		preflight{},
 		play{
 			name: hostName, title: "Prepare the machines", place: EveryMachine, role: "host", fleet: true,
+			what:  "prepare it",
 			about: "Sets the host name, /etc/hosts, kernel modules and settings, turns swap off, keeps the time.",
 		},
 		play{
@@ -81,6 +82,7 @@ func List() []Phase {
 		},
 		play{
 			name: workersName, title: "Join the workers", place: EachWorker, role: "workers",
+			what: "join it",
 			unit: "kubelet", node: true,
 			about: "Joins each worker by a token that lives for minutes.",
 		},

@@ -18,6 +18,8 @@ import (
 // play is a phase that is one Ansible role on some machines.
 type play struct {
 	name, title, about string
+	// what is done to one machine, where that reads otherwise than the title.
+	what string
 	place              Place
 	role               string
 	// unit is the systemd unit that runs after it.
@@ -80,7 +82,11 @@ func (p play) Pending(ctx context.Context, r *Run) ([]Change, error) {
 }
 
 func (p play) change(m fleet.Machine, why string) Change {
-	return Change{Phase: p.name, Host: m.Name, What: lower(p.title), Why: why}
+	what := p.what
+	if what == "" {
+		what = lower(p.title)
+	}
+	return Change{Phase: p.name, Host: m.Name, What: what, Why: why}
 }
 
 // pendingOn judges one machine that has been looked at; nil where there is nothing to do.
