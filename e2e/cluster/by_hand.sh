@@ -15,10 +15,11 @@ join_address=$(address "$control_plane")
 options=(-F none -i "$KEY" -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new
 	-o "UserKnownHostsFile=$WORK/known_hosts" -o "ControlPath=$WORK/%C" -o LogLevel=ERROR)
 
-# Runs a script on a machine: on MACHINE <script
+# Runs a script on a machine: on MACHINE [ARGUMENT...] <script
 on() {
 	local machine=$1
-	ssh "${options[@]}" -p "${machine##*,}" root@127.0.0.1 bash -s -- "${@:2}"
+	shift
+	ssh "${options[@]}" -p "${machine##*,}" root@127.0.0.1 "bash -s -- ${*@Q}"
 }
 
 connect() {
@@ -45,6 +46,8 @@ install_all() {
 		hostname "$name"
 		echo "$name" >/etc/hostname
 		printf '%s\n' "${@:5}" >>/etc/hosts
+		echo net.ipv4.ip_forward=1 >/etc/sysctl.d/kubernetes.conf
+		sysctl --quiet --load /etc/sysctl.d/kubernetes.conf
 
 		get() { curl --silent --show-error --fail "$bundle/$1"; }
 		(get "$containerd" | tar -xz -C /usr/local) &
