@@ -37,6 +37,8 @@ type Options struct {
 	Log io.Writer
 	// Phase is the name that events carry.
 	Phase string
+	// Replace are addresses of resources that Plan makes anew, e.g. a dead machine's.
+	Replace []string
 	// Patience is the time between SIGINT and SIGKILL; defaultPatience where it is 0.
 	Patience time.Duration
 }

@@ -98,6 +98,7 @@ func (c *Client) knownFaults() []knownFault {
 		{"AccessDenied", login},
 		{"VcpuLimitExceeded", "aws service-quotas list-service-quotas --service-code ec2"},
 		{"AddressLimitExceeded", "aws ec2 describe-addresses"},
+		{"BucketNotEmpty", "aws s3 rm --recursive s3://BUCKET"},
 	}
 }
 

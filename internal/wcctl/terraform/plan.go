@@ -76,9 +76,15 @@ func (c *Client) plan(ctx context.Context, sink event.Sink, destroy bool) ([]Cha
 	if err := file.Close(); err != nil {
 		return nil, &Error{Act: act, Cause: err}
 	}
+	options := []tfexec.PlanOption{tfexec.Out(p.file), tfexec.Destroy(destroy)}
+	if !destroy {
+		for _, address := range c.options.Replace {
+			options = append(options, tfexec.Replace(address))
+		}
+	}
 	changed := false
 	s, err := c.run(ctx, act, sink, func(w io.Writer) (err error) {
-		changed, err = c.tf.PlanJSON(ctx, w, tfexec.Out(p.file), tfexec.Destroy(destroy))
+		changed, err = c.tf.PlanJSON(ctx, w, options...)
 		return err
 	})
 	if err != nil {

@@ -159,6 +159,27 @@ func TestApplyDoesThePlanThatWasShown(t *testing.T) {
 	}
 }
 
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	b := setup(t, machinesModule, variables(1, "small"))
+	b.apply(t.Context())
+	const dead = `terraform_data.machine["worker-1"]`
+	c := b.client(func(o *terraform.Options) { o.Replace = []string{dead} })
+	changes, err := c.Plan(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkChanges(t, changes, []terraform.Change{
+		{Address: dead, Action: terraform.Replace, Reason: "requested"},
+	})
+	if err := c.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(b.marks(), "delete worker-1\nmake worker-1\n") {
+		t.Errorf("made %q", b.marks())
+	}
+}
+
 func TestCloseLeavesNoPlan(t *testing.T) {
 	t.Parallel()
 	b := setup(t, machinesModule, variables(0, "small"))

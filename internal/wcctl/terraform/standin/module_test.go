@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 	tfjson "github.com/hashicorp/terraform-json"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform/standin"
 )
@@ -21,14 +22,18 @@ const module = "../../../../infra/terraform/aws"
 // edit is a change of one of the module's files; the tests show with it that they can fail.
 type edit struct{ file, old, new string }
 
+// variables are what wcctl hands to the module: those of a wastecoach.yaml, and its public key.
 func variables() map[string]any {
-	return map[string]any{
-		"cluster":           "demo",
-		"region":            "ap-northeast-2",
-		"endpoint":          "api.demo.internal",
-		"api_allowed_cidrs": []string{"198.51.100.7/32", "203.0.113.0/24"},
-		"authorized_key":    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDemo+demo/demo wcctl",
+	c := &spec.Cluster{
+		Metadata: spec.Metadata{Name: "demo"},
+		Spec: spec.Spec{Target: spec.AWS, AWS: &spec.AWSTarget{
+			APIAllowedCIDRs: []string{"198.51.100.7/32", "203.0.113.0/24"},
+		}},
 	}
+	spec.Default(c, spec.Releases{})
+	values := c.Variables()
+	values["authorized_key"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDemo+demo/demo wcctl"
+	return values
 }
 
 // setup prepares the module in a folder, edited, and returns the folder and the environment.

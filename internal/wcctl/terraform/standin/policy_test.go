@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	tfjson "github.com/hashicorp/terraform-json"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 // TestPolicies: what must hold of everything that terraform makes.
@@ -58,6 +60,7 @@ func TestPoliciesFindFaults(t *testing.T) {
 			"a public address by itself", "network.tf",
 			"map_public_ip_on_launch = false", "map_public_ip_on_launch = true",
 		},
+		{"is not spec.VPCSubnet", "network.tf", `"10.42.0.0/16"`, `"10.43.0.0/16"`},
 		{"is not encrypted", "machines.tf", "encrypted             = true", "encrypted = false"},
 		{"is not gp3", "machines.tf", `"gp3"`, `"gp2"`},
 		{"answers IMDSv1", "machines.tf", `= "required"`, `= "optional"`},
@@ -124,6 +127,8 @@ func faultsOf(r *tfjson.StateResource, groups map[string]string) []string {
 		return ingressFaults(v, groups)
 	case "aws_security_group":
 		return when(v.at("ingress") != nil || v.at("egress") != nil, "has rules of its own")
+	case "aws_vpc":
+		return when(v.text("cidr_block") != spec.VPCSubnet, "is not spec.VPCSubnet")
 	case "aws_subnet":
 		return when(v.at("map_public_ip_on_launch") != false, "gives a public address by itself")
 	case "aws_instance":
