@@ -73,15 +73,14 @@ func (c *checker) isForeign() bool {
 	if f.Authority == "" {
 		return len(f.Leftovers) > 0 && len(f.Records) == 0 && f.Cluster == "" && !f.Joined
 	}
-	if c.want.Authority != "" {
-		return f.Authority != c.want.Authority
-	}
 	if f.Machine.Role == fleet.ControlPlane {
-		return f.Cluster == ""
+		return f.Cluster == "" && f.Authority != c.want.Authority
 	}
-	// Nothing is known of the cluster yet but by its control plane.
-	controlPlane := c.controlPlane()
-	return controlPlane != nil && f.Authority != controlPlane.Authority
+	// The control plane knows better than wcctl: it may have been made anew since.
+	if controlPlane := c.controlPlane(); controlPlane != nil {
+		return f.Authority != controlPlane.Authority
+	}
+	return c.want.Authority != "" && f.Authority != c.want.Authority
 }
 
 func (c *checker) leftover() string {

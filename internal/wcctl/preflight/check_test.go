@@ -268,9 +268,22 @@ func TestOtherAuthority(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	// Without the control plane's answer nobody can tell.
+	// Without the control plane's answer only wcctl can tell.
 	if got := Check(facts[1:], Want{Cluster: "wc"}); len(got) > 0 {
 		t.Errorf("without the control plane: %v", got)
+	}
+	if got := Check(facts[1:], Want{Cluster: "wc", Authority: ours}); len(got) != 1 {
+		t.Errorf("without the control plane, by what wcctl knows: %v", got)
+	}
+}
+
+// A run that made a new control plane and was killed then leaves the old kubeconfig here.
+func TestNewControlPlane(t *testing.T) {
+	t.Parallel()
+	facts := healthy()
+	facts[0].Cluster, facts[0].Authority = "wc", theirs
+	if got := Check(facts, Want{Cluster: "wc", Authority: ours}); len(got) > 0 {
+		t.Errorf("got %v", got)
 	}
 }
 
