@@ -89,7 +89,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	s.terraform, err = openTerraform(s.cluster, s.folder, terraformDir, authorized, o.log)
+	s.terraform, err = openTerraform(s.cluster, s.folder, terraformDir, authorized, o)
 	if err != nil {
 		return err
 	}
@@ -103,11 +103,14 @@ func (s *session) open(con *console, o sessionOptions) error {
 	s.run = &phase.Run{
 		ID: o.id, Cluster: s.cluster, Folder: s.folder, Sink: s.sink,
 		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder),
-		Play:    player(s.cluster, s.folder, key, o.parallel, s.sink, o.log),
+		Play:    s.player(key, knownHosts, o.parallel, o.log),
 		Connect: connector(s.cluster, dial), Ansible: playbook, Bundle: handler(b),
 		Forget:   func(m fleet.Machine) error { return remote.Forget(knownHosts, m.SSH.Host, m.SSH.Port) },
 		Vars:     func(m fleet.Fleet) (phase.Vars, error) { return playVars(s.cluster, s.folder, b, m) },
 		Parallel: o.parallel, Patience: machinePatience,
+	}
+	if s.cluster.Spec.Target == spec.Local {
+		s.run.Power = power{string(s.folder)}
 	}
 	s.closers = append(s.closers, closerFunc(func() error { s.run.Close(); return nil }))
 	return nil

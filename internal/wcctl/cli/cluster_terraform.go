@@ -3,11 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 
 	"github.com/wastecoach/wastecoach/infra"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
@@ -19,25 +19,25 @@ const stateKeySuffix = "/terraform.tfstate"
 
 // openTerraform prepares the target's module in dir.
 func openTerraform(
-	c *spec.Cluster, folder workspace.Folder, dir, authorized string, log io.Writer,
+	c *spec.Cluster, folder workspace.Folder, dir, authorized string, o sessionOptions,
 ) (*terraform.Client, error) {
 	module, err := fs.Sub(infra.Terraform, path.Join("terraform", string(c.Spec.Target)))
 	if err != nil {
 		return nil, fmt.Errorf("opening the module of %s: %w", c.Spec.Target, err)
 	}
-	vars, err := terraformVariables(c, folder, authorized)
+	vars, err := terraformVariables(c, folder, authorized, o.dry)
 	if err != nil {
 		return nil, err
 	}
 	if err := terraform.Prepare(dir, module, vars, stateBackend(c)); err != nil {
 		return nil, err
 	}
-	return terraform.New(terraform.Options{Dir: dir, Log: log, Phase: "machines"})
+	return terraform.New(terraform.Options{Dir: dir, Log: o.log, Phase: "machines"})
 }
 
 // terraformVariables are what the file says and what only this run knows.
 func terraformVariables(
-	c *spec.Cluster, folder workspace.Folder, authorized string,
+	c *spec.Cluster, folder workspace.Folder, authorized string, dry bool,
 ) (map[string]any, error) {
 	vars := c.Variables()
 	switch c.Spec.Target {
@@ -49,6 +49,9 @@ func terraformVariables(
 			return nil, fmt.Errorf("finding this program: %w", err)
 		}
 		vars["authorized_key"], vars["wcctl"], vars["state_dir"] = authorized, program, string(folder)
+		vars["architecture"] = runtime.GOARCH
+		vars["reservations"], err = reservations(c, folder, dry)
+		return vars, err
 	case spec.Hosts:
 	}
 	return vars, nil

@@ -82,33 +82,15 @@ func unpackPlaybook(folder workspace.Folder) error {
 	if err != nil {
 		return fmt.Errorf("opening the playbook: %w", err)
 	}
-	if err := unpack(playbook, dir); err != nil {
-		return err
+	if err := os.CopyFS(dir, playbook); err != nil {
+		return fmt.Errorf("unpacking the playbook: %w", err)
 	}
 	manifests, err := fs.Sub(infra.Manifests, manifestsDir)
 	if err != nil {
 		return fmt.Errorf("opening the manifests: %w", err)
 	}
-	return unpack(manifests, filepath.Join(dir, manifestsDir))
-}
-
-func unpack(from fs.FS, to string) error {
-	err := fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o700)
-		}
-		data, err := fs.ReadFile(from, name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, 0o600)
-	})
-	if err != nil {
-		return fmt.Errorf("unpacking into %s: %w", to, err)
+	if err := os.CopyFS(filepath.Join(dir, manifestsDir), manifests); err != nil {
+		return fmt.Errorf("unpacking the manifests: %w", err)
 	}
 	return nil
 }

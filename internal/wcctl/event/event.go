@@ -31,6 +31,8 @@ type Event struct {
 	Phase string `json:"phase,omitempty"`
 	// Host is the machine's name; it is empty for what happens here.
 	Host string `json:"host,omitempty"`
+	// Hosts are the machines on which a phase begins.
+	Hosts []string `json:"hosts,omitempty"`
 	// Task is what is being done, as a person would say it.
 	Task string `json:"task,omitempty"`
 	// Changed tells that the task altered its host.

@@ -2,6 +2,7 @@ package phase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ func (machines) Place() Place  { return Here }
 
 func (machines) About() string {
 	return "Runs Terraform in the target's module. It has work when Terraform's own plan has changes; " +
-		"its output `machines` is all that the later phases know of the target."
+		"its output `machines` is all that the later phases know of the target. Machines on this " +
+		"computer that are off are switched on."
 }
 
 // Pending is Terraform's plan, made once per run until Apply has used it.
@@ -40,7 +42,26 @@ func (machines) Pending(ctx context.Context, r *Run) ([]Change, error) {
 	}
 	// Terraform's own order changes from plan to plan.
 	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.What, b.What) })
-	return list, nil
+	off, err := r.off()
+	for _, name := range off {
+		list = append(list, Change{Phase: machinesName, Host: name, What: "switch it on", Why: "it is off"})
+	}
+	return list, err
+}
+
+func (r *Run) off() ([]string, error) {
+	if r.Power == nil {
+		return nil, nil
+	}
+	return r.Power.Off()
+}
+
+func (r *Run) switchOn() error {
+	off, err := r.off()
+	for _, name := range off {
+		err = errors.Join(err, r.Power.Start(name))
+	}
+	return err
 }
 
 func reason(c terraform.Change) string { return strings.ReplaceAll(c.Reason, "_", " ") }
@@ -52,6 +73,9 @@ func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
 	r.tunnels.close()
 	r.dropHosts()
 	if err := r.Terraform.Apply(ctx, r.Sink); err != nil {
+		return err
+	}
+	if err := r.switchOn(); err != nil {
 		return err
 	}
 	found, known, err := r.Fleet(ctx)

@@ -19,9 +19,9 @@ import (
 type play struct {
 	name, title, about string
 	// what is done to one machine, where that reads otherwise than the title.
-	what string
-	place              Place
-	role               string
+	what  string
+	place Place
+	role  string
 	// unit is the systemd unit that runs after it.
 	unit string
 	// fleet tells that the role reads the names and addresses of all machines.
@@ -164,7 +164,7 @@ func (r *Run) missingObject(ctx context.Context, objects []Object) string {
 
 // wanted is the record that the phase would leave now.
 func (p play) wanted(r *Run, m fleet.Machine) (record, error) {
-	role, err := r.hash("role "+p.role, func() (string, error) { return roleHash(r.Ansible, p.role) })
+	role, err := r.hash("role "+p.role, func() (string, error) { return roleHash(r.Ansible, p.name, p.role) })
 	if err != nil {
 		return record{}, err
 	}

@@ -54,12 +54,13 @@ func (r record) write(ctx context.Context, shell Shell, phase string, files []st
 	return nil
 }
 
-// roleHash is the fingerprint of a role's files and of those that it shares with others.
-func roleHash(ansible fs.FS, role string) (string, error) {
+// roleHash is the fingerprint of a phase's playbook, of its role and of what roles share.
+func roleHash(ansible fs.FS, phase, role string) (string, error) {
 	sum := sha256.New()
-	for _, dir := range []string{path.Join("roles", role), "files"} {
-		err := fs.WalkDir(ansible, dir, func(name string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) && name == "files" {
+	shared := "files"
+	for _, root := range []string{phase + ".yml", path.Join("roles", role), shared} {
+		err := fs.WalkDir(ansible, root, func(name string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && name == shared {
 				return nil
 			}
 			if err != nil || entry.IsDir() || path.Ext(name) == ".md" {

@@ -97,6 +97,13 @@ type Finding struct {
 	Fatal bool
 }
 
+// Power switches machines on.
+type Power interface {
+	// Off are the names of machines that exist and are off.
+	Off() ([]string, error)
+	Start(name string) error
+}
+
 // Run is what the phases work with.
 type Run struct {
 	// ID is the same in the journal, the lock and the records on the machines.
@@ -109,6 +116,8 @@ type Run struct {
 	Dial      Dial
 	Play      Play
 	Check     Check
+	// Power is nil where machines cannot be switched on from here.
+	Power Power
 	// Leftovers is for Down alone.
 	Leftovers Leftovers
 	// Forget drops the pinned host key of a machine that Terraform made anew.

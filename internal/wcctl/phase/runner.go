@@ -149,8 +149,9 @@ func (r *Runner) step(ctx context.Context, i int, p Phase) (worked bool, err err
 		return false, nil
 	}
 	start := time.Now()
-	e.Kind = event.PhaseStarted
+	e.Kind, e.Hosts = event.PhaseStarted, hostsOf(changes)
 	r.Run.emit(e)
+	e.Hosts = nil
 	if err := r.mark(p, changes, workspace.Started, 0, nil); err != nil {
 		return true, err
 	}
@@ -235,17 +236,27 @@ func (r *Runner) fail(ctx context.Context, e event.Event, took time.Duration, er
 func (r *Runner) mark(
 	p Phase, changes []Change, state workspace.State, took time.Duration, cause error,
 ) error {
-	noted := map[string]bool{}
-	for _, c := range changes {
-		if noted[c.Host] {
-			continue
-		}
-		noted[c.Host] = true
-		if err := r.journal(c.Host, p.Name(), state, took, cause); err != nil {
+	hosts := hostsOf(changes)
+	if len(hosts) == 0 {
+		hosts = []string{""}
+	}
+	for _, host := range hosts {
+		if err := r.journal(host, p.Name(), state, took, cause); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hostsOf are the machines that changes name, each once.
+func hostsOf(changes []Change) []string {
+	var hosts []string
+	for _, c := range changes {
+		if c.Host != "" && !slices.Contains(hosts, c.Host) {
+			hosts = append(hosts, c.Host)
+		}
+	}
+	return hosts
 }
 
 func (r *Runner) journal(

@@ -74,6 +74,7 @@ func newWorld(t *testing.T) *world {
 	w.changes = []terraform.Change{{Address: "terraform_data.lab", Action: terraform.Create}}
 	for _, p := range List() {
 		if step, ok := p.(play); ok {
+			w.ansible[step.name+".yml"] = &fstest.MapFile{Data: []byte("- play")}
 			w.ansible["roles/"+step.role+"/tasks/main.yml"] = &fstest.MapFile{Data: []byte("- one")}
 			w.ansible["roles/"+step.role+"/meta/argument_specs.yml"] = &fstest.MapFile{
 				Data: []byte("argument_specs: {main: {options: {wc_version: {}, wc_address: {}, wc_manifest: {}}}}"),

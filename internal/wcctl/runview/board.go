@@ -68,6 +68,9 @@ func (b *board) show(e event.Event) {
 		b.title, b.log = clean(e.Text), clean(e.Log)
 	case event.PhaseStarted:
 		b.hosts, b.task = nil, ""
+		for _, name := range e.Hosts {
+			b.hosts = append(b.hosts, hostRow{name: name, since: e.Time})
+		}
 		b.set(e, running)
 	case event.PhaseFinished:
 		b.hosts, b.task = nil, ""
