@@ -14,6 +14,10 @@ LINT_VERSION := $(shell sed -n 's|^\t$(LINT_MODULE) \(v[^ ]*\).*|\1|p' tools/gol
 # A linter built by another Go release cannot read this one's export data.
 LINT := bin/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
 
+TFLINT_MODULE := github.com/terraform-linters/tflint
+TFLINT_VERSION := $(shell sed -n 's|^\t$(TFLINT_MODULE) \(v[^ ]*\).*|\1|p' tools/tflint/go.mod)
+TFLINT := bin/tflint-$(TFLINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
 # A clone owned by another user has no readable version information.
 VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
@@ -34,7 +38,7 @@ dev: ## Run the whole system on this machine (ARGS=--reset …)
 
 .PHONY: test
 test: ## Set up, lint, then run every test: what CI runs
-	@$(MAKE) -j2 setup $(LINT)
+	@$(MAKE) -j2 setup $(LINT) $(TFLINT)
 	@$(MAKE) lint
 	@$(MAKE) unit
 
@@ -43,9 +47,14 @@ setup: ## Install the system packages that tests need and that are missing
 	@tools/setup.sh test
 
 .PHONY: lint
-lint: $(LINT) ## Check formatting, style and the walls between packages
+lint: $(LINT) $(TFLINT) ## Check formatting, style and the walls between packages
 	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
 	@$(LINT) run
+	@echo "lint: shell scripts, Ansible, Terraform"
+	@git ls-files '*.sh' .ci/run | xargs shellcheck
+	@cd infra/ansible && ansible-lint --offline -q
+	@terraform fmt -check -recursive infra/terraform
+	@$(TFLINT) --config=$(CURDIR)/.tflint.hcl --recursive --chdir=infra/terraform
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code
@@ -92,4 +101,10 @@ $(LINT): tools/golangci-lint/go.mod tools/golangci-lint/go.sum
 	@cd tools/golangci-lint && go build -buildvcs=false -trimpath \
 		-ldflags '-s -w -X main.version=$(LINT_VERSION:v%=%)' \
 		-o $(CURDIR)/$@ $(LINT_MODULE)/cmd/golangci-lint
+	@touch $@
+
+$(TFLINT): tools/tflint/go.mod tools/tflint/go.sum
+	@echo "lint: building tflint $(TFLINT_VERSION) from its module: about three minutes, once"
+	@mkdir -p bin
+	@cd tools/tflint && go build -buildvcs=false -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $(TFLINT_MODULE)
 	@touch $@

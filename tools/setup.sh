@@ -50,6 +50,7 @@ missing() {
 		needs ansible-lint ansible-lint
 		needs shellcheck shellcheck
 		needs sshd openssh-server
+		needs nft nftables
 	fi
 	if [[ $mode == cluster ]]; then
 		needs mmdebstrap mmdebstrap
@@ -101,7 +102,7 @@ main() {
 	# Where servers and file system tools live is not on every user's path.
 	PATH=$PATH:/usr/sbin:/sbin
 	check_go
-	if [[ $mode == cluster ]]; then check_terraform; fi
+	if [[ $mode != dev ]]; then check_terraform; fi
 	local packages
 	mapfile -t packages < <(missing)
 	if ((${#packages[@]} == 0)); then return; fi
