@@ -83,10 +83,9 @@ func (b *Bundle) Size() int64 {
 	return sum
 }
 
-// HasImage tells whether the bundle holds the image with that reference.
+// HasImage tells whether the lock names the image with that reference.
 func (b *Bundle) HasImage(ref string) bool {
-	_, ok := b.manifests[ref]
-	return ok
+	return slices.ContainsFunc(b.lock.Images, func(i LockedImage) bool { return i.Ref == ref })
 }
 
 func (b *Bundle) path(elements ...string) string {

@@ -47,6 +47,9 @@ type maker struct {
 	done, total                           int
 }
 
+// maxRepairs bounds the results that one run makes again because they are damaged.
+const maxRepairs = 8
+
 // lockPoll is how often a second run looks whether the first has ended.
 const lockPoll = 500 * time.Millisecond
 
@@ -71,7 +74,7 @@ func Create(ctx context.Context, o Options) (*Bundle, error) {
 		images: map[string]result{}, archives: map[string]result{},
 	}
 	err = m.make(ctx)
-	if errors.Is(err, errDamaged) {
+	for try := 0; errors.Is(err, errDamaged) && try < maxRepairs; try++ {
 		m.emit(event.Event{Kind: event.Warning, Text: err.Error() + "; making it again"})
 		err = m.make(ctx)
 	}
@@ -161,7 +164,7 @@ func (m *maker) emit(e event.Event) {
 func (m *maker) steps() (first, second []step) {
 	// The longest comes first, so that the others run beside it.
 	for _, c := range m.Recipe.Components {
-		if c.Build != nil {
+		if c.Build != nil && len(c.Build.Programs)+len(c.Build.TestPrograms) > 0 {
 			first = append(first, m.programStep(c))
 		}
 		for _, f := range c.Files {

@@ -20,7 +20,7 @@ type debian struct {
 }
 
 // debianRecipe changes when this file makes something else of the same inputs.
-const debianRecipe = 1
+const debianRecipe = 2
 
 // debianInputs is what the packages depend on, apart from the day of the download.
 type debianInputs struct {
@@ -69,8 +69,12 @@ func (d debian) download(ctx context.Context, install []string, out string) erro
 
 func (d debian) sources() string {
 	var text strings.Builder
+	option := "signed-by=" + d.packages.Keyring
+	if d.packages.Keyring == "" {
+		option = "trusted=yes"
+	}
 	for _, source := range d.packages.Sources {
-		fmt.Fprintf(&text, "deb [signed-by=%s] %s\n", d.packages.Keyring, source)
+		fmt.Fprintf(&text, "deb [%s] %s\n", option, source)
 	}
 	return text.String()
 }
@@ -152,7 +156,8 @@ func writeIndex(ctx context.Context, dir string) error {
 		data []byte
 	}{{"Packages", index.Bytes()}, {"Packages.gz", packed.Bytes()}}
 	var release bytes.Buffer
-	release.WriteString("Origin: wcctl\nSuite: bundle\nSHA256:\n")
+	// apt wants a date; a true one would make equal bundles differ.
+	release.WriteString("Origin: wcctl\nSuite: bundle\nDate: Thu, 01 Jan 1970 00:00:00 UTC\nSHA256:\n")
 	for _, f := range contents {
 		sum := sha256.Sum256(f.data)
 		fmt.Fprintf(&release, " %s %d %s\n", hex.EncodeToString(sum[:]), len(f.data), f.name)

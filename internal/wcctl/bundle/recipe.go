@@ -59,7 +59,7 @@ type File struct {
 	Name string `json:"name"`
 	// URL is the project's own release; its last element names the file in a bundle too.
 	URL string `json:"url"`
-	// Checksum is where the project publishes the file's SHA-256.
+	// Checksum is where the project publishes the file's SHA-256, or the SHA-256 itself.
 	Checksum string `json:"checksum"`
 	Program  string `json:"program,omitempty"`
 	// Archive maps programs to their paths in a gzipped tar.
@@ -88,7 +88,7 @@ type Packages struct {
 	Distribution string `json:"distribution"`
 	// Sources are apt sources: address, suite, components.
 	Sources []string `json:"sources"`
-	// Keyring verifies the sources.
+	// Keyring verifies the sources; they are trusted where it is empty.
 	Keyring string   `json:"keyring"`
 	Install []string `json:"install"`
 }

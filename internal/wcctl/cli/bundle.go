@@ -32,7 +32,7 @@ of them, Debian packages with all that they depend on. Its lock names the SHA-25
 func openBundle(dir string) (*bundle.Bundle, error) {
 	b, err := bundle.Open(dir)
 	if errors.Is(err, bundle.ErrNotBundle) {
-		return nil, &Error{Cause: err, Hint: "wcctl bundle create " + dir}
+		return nil, &Error{Cause: err, Hint: bundleCreatePath + " " + dir}
 	}
 	return b, err
 }

@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	bundleCreatePath = "wcctl bundle create"
 	// bundleCacheVar names the folder that keeps what was built.
 	bundleCacheVar     = "WCCTL_CACHE_DIR"
 	bundleCacheDefault = "/var/cache/wastecoach"
@@ -84,12 +85,15 @@ func (o bundleCreate) options(con *console) (bundle.Options, error) {
 	if err != nil {
 		return bundle.Options{}, err
 	}
+	if o.arch != "amd64" && o.arch != "arm64" {
+		return bundle.Options{}, usageErrorf(bundleCreatePath, "%q is neither amd64 nor arm64", o.arch)
+	}
 	if o.kubernetes == "" {
 		o.kubernetes = catalog.Kubernetes.Default
 	}
 	recipe, err := catalog.Recipe(o.kubernetes, o.arch)
 	if err != nil {
-		return bundle.Options{}, usageError("wcctl bundle create", err)
+		return bundle.Options{}, usageError(bundleCreatePath, err)
 	}
 	if !o.withTests {
 		recipe = recipe.WithoutTests()
@@ -126,7 +130,7 @@ func extraFiles(args []string) (map[string]string, error) {
 	for _, arg := range args {
 		name, path, ok := strings.Cut(arg, "=")
 		if !ok || name == "" || path == "" {
-			return nil, usageErrorf("wcctl bundle create", "--add-file %q is not NAME=PATH", arg)
+			return nil, usageErrorf(bundleCreatePath, "--add-file %q is not NAME=PATH", arg)
 		}
 		extra[name] = path
 	}
@@ -147,7 +151,7 @@ func findBundleSource() (string, error) {
 		if at == filepath.Dir(at) {
 			return "", &Error{
 				Cause: fmt.Errorf("%s is in no checkout of Waste Coach, which has infra/bundle", dir),
-				Hint:  "wcctl bundle create --source path/to/infra/bundle",
+				Hint:  bundleCreatePath + " --source path/to/infra/bundle",
 			}
 		}
 	}
@@ -175,7 +179,7 @@ func bundleError(err error) error {
 		}
 	}
 	if errors.Is(err, bundle.ErrOccupied) {
-		return &Error{Cause: err, Hint: "wcctl bundle create another/folder"}
+		return &Error{Cause: err, Hint: bundleCreatePath + " another/folder"}
 	}
 	return err
 }

@@ -36,7 +36,8 @@ func showBundle(con *console, b *bundle.Bundle) error {
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Kubernetes\t%s\n", lock.Kubernetes)
 	fmt.Fprintf(w, "for\t%s %s\n", lock.Distribution, lock.Architecture)
-	fmt.Fprintf(w, "size\t%s in %d files\n", byteSize(b.Size()), len(lock.Files))
+	fmt.Fprintf(w, "size\t%s\n", byteSize(b.Size()))
+	fmt.Fprintf(w, "files\t%d\n", len(lock.Files))
 	fmt.Fprintln(w, "\nCOMPONENT\tVERSION")
 	for _, c := range lock.Components {
 		fmt.Fprintf(w, "%s\t%s\n", c.Name, c.Version)
@@ -74,6 +75,14 @@ func printBundle(con *console, b *bundle.Bundle, output outputFormat) error {
 	return err
 }
 
-const mebibyte = 1 << 20
+const (
+	kibibyte = 1 << 10
+	mebibyte = 1 << 20
+)
 
-func byteSize(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/mebibyte) }
+func byteSize(n int64) string {
+	if n < mebibyte {
+		return fmt.Sprintf("%.1f KiB", float64(n)/kibibyte)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/mebibyte)
+}

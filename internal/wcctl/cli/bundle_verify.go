@@ -58,6 +58,6 @@ func runBundleVerify(ctx context.Context, con *console, dir string, output outpu
 	}
 	return &Error{
 		Cause: fmt.Errorf("%s has %d faults", dir, len(found.Faults)),
-		Hint:  "wcctl bundle create --kubernetes-version " + b.Lock().Kubernetes + " " + dir,
+		Hint:  bundleCreatePath + " --kubernetes-version " + b.Lock().Kubernetes + " " + dir,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 )
@@ -58,7 +57,7 @@ func NewArtifacts(version, arch string, b *bundle.Bundle) (Artifacts, error) {
 	if err != nil {
 		return Artifacts{}, err
 	}
-	if err := fits(b, recipe); err != nil {
+	if err := check(b, recipe); err != nil {
 		return Artifacts{}, err
 	}
 	a := Artifacts{
@@ -70,13 +69,11 @@ func NewArtifacts(version, arch string, b *bundle.Bundle) (Artifacts, error) {
 		a.AptSource = "http://" + BundleAddress + "/debs"
 	}
 	for _, c := range recipe.Components {
-		if c.Tests {
+		if c.Tests || b != nil && c.OnlineOnly != "" {
 			continue
 		}
 		for _, f := range c.Files {
-			if a.Files[f.Name], err = download(f, b); err != nil {
-				return Artifacts{}, err
-			}
+			a.Files[f.Name] = download(f, b)
 		}
 		a.images = append(a.images, c.Images...)
 		if c.Name == "pause" {
@@ -100,51 +97,60 @@ func (a Artifacts) ForNetwork(network string) Artifacts {
 	return a
 }
 
-// MismatchError is a bundle that is for something else.
+// MismatchError is a bundle that is not the one wanted.
 type MismatchError struct {
-	What, Have, Want string
+	// Fault is what is wrong, e.g. "lacks the file kubelet".
+	Fault string
+	// Kubernetes is the release that was asked for.
+	Kubernetes string
 }
 
 // Error implements error.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("the bundle has %s %s, wanted is %s", e.What, e.Have, e.Want)
+	return fmt.Sprintf("the bundle does not fit Kubernetes %s: it %s", e.Kubernetes, e.Fault)
 }
 
-func fits(b *bundle.Bundle, r bundle.Recipe) error {
+// check makes sure that a bundle holds what the recipe names; nil is no bundle.
+func check(b *bundle.Bundle, r bundle.Recipe) error {
 	if b == nil {
 		return nil
 	}
+	mismatch := func(format string, args ...any) error {
+		return &MismatchError{Kubernetes: r.Kubernetes, Fault: fmt.Sprintf(format, args...)}
+	}
 	lock := b.Lock()
 	if lock.Kubernetes != r.Kubernetes {
-		return &MismatchError{What: "Kubernetes", Have: lock.Kubernetes, Want: r.Kubernetes}
+		return mismatch("has Kubernetes %s", lock.Kubernetes)
 	}
 	if lock.Architecture != r.Architecture {
-		return &MismatchError{What: "architecture", Have: lock.Architecture, Want: r.Architecture}
+		return mismatch("has architecture %s instead of %s", lock.Architecture, r.Architecture)
 	}
 	for _, c := range r.Components {
 		if c.OnlineOnly != "" || c.Tests {
 			continue
 		}
+		for _, f := range c.Files {
+			if _, ok := b.File(path.Base(f.URL)); !ok {
+				return mismatch("lacks the file %s", path.Base(f.URL))
+			}
+		}
 		for _, i := range c.Images {
 			if !b.HasImage(i.Ref) {
-				return &MismatchError{What: "no image", Have: "like that", Want: i.Ref}
+				return mismatch("lacks the image %s", i.Ref)
 			}
 		}
 	}
 	return nil
 }
 
-func download(f bundle.File, b *bundle.Bundle) (Download, error) {
+// download is where a machine gets a file; check has found it in the bundle.
+func download(f bundle.File, b *bundle.Bundle) Download {
 	if b == nil {
-		return Download{URL: f.URL, Checksum: "sha256:" + f.Checksum}, nil
+		return Download{URL: f.URL, Checksum: "sha256:" + f.Checksum}
 	}
 	name := path.Base(f.URL)
-	digest, ok := b.File(name)
-	if !ok {
-		return Download{}, &MismatchError{What: "no file", Have: "like that", Want: name}
-	}
+	digest, _ := b.File(name)
 	return Download{
-		URL:      "http://" + BundleAddress + "/files/" + strings.ReplaceAll(name, "+", "%2B"),
-		Checksum: "sha256:" + digest.SHA256,
-	}, nil
+		URL: "http://" + BundleAddress + "/files/" + name, Checksum: "sha256:" + digest.SHA256,
+	}
 }

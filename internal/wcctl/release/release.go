@@ -14,7 +14,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 )
 
-// Catalog is versions.yaml. Its strings hold {version}, {minor} and {arch} until Recipe fills them.
+// Catalog is versions.yaml. Its strings hold variables like {version} until Recipe fills them in.
 type Catalog struct {
 	Kubernetes Kubernetes         `json:"kubernetes"`
 	Components []bundle.Component `json:"components"`
@@ -30,8 +30,9 @@ type Kubernetes struct {
 
 // Release is one Kubernetes release with the versions of what belongs to it.
 type Release struct {
-	Version    string            `json:"version"`
-	Components map[string]string `json:"components"`
+	Version string `json:"version"`
+	// Versions are those of components that have none of their own; {name} stands for each.
+	Versions map[string]string `json:"versions"`
 }
 
 // component is the one whose version is the release itself.
@@ -109,14 +110,19 @@ func fill(c bundle.Component, r Release, arch string) (bundle.Component, error) 
 	case c.Name == component:
 		c.Version = r.Version
 	default:
-		c.Version = r.Components[c.Name]
+		c.Version = r.Versions[c.Name]
+	}
+	variables := []string{
+		"{version}", c.Version, "{kubernetes}", r.Version, "{minor}", minor(r.Version), "{arch}", arch,
+	}
+	for name, version := range r.Versions {
+		variables = append(variables, "{"+name+"}", version)
 	}
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return c, fmt.Errorf("filling %s in: %w", c.Name, err)
 	}
-	text := strings.NewReplacer("{version}", c.Version, "{minor}", minor(r.Version), "{arch}", arch).
-		Replace(string(raw))
+	text := strings.NewReplacer(variables...).Replace(string(raw))
 	var filled bundle.Component
 	if err := json.Unmarshal([]byte(text), &filled); err != nil {
 		return c, fmt.Errorf("filling %s in: %w", c.Name, err)
@@ -151,7 +157,7 @@ func (c *Catalog) validate() error {
 
 func (c *Catalog) validateComponent(part bundle.Component, userlands []string) error {
 	for _, r := range c.Kubernetes.Releases {
-		if part.Version == "" && part.Name != component && r.Components[part.Name] == "" {
+		if part.Version == "" && part.Name != component && r.Versions[part.Name] == "" {
 			return fmt.Errorf("it has no version for Kubernetes %s", r.Version)
 		}
 	}
