@@ -49,7 +49,8 @@ func newCertificate(machine, name string, cert *x509.Certificate, now time.Time)
 	}
 }
 
-func (c Certificate) state() State {
+// State judges the days that are left.
+func (c Certificate) State() State {
 	warn, fail := certificateWarning, certificateFailing
 	if c.Renews {
 		warn, fail = kubeletWarning, kubeletFailing
@@ -226,7 +227,7 @@ func judgeCertificates(s *snapshot, opts Options) Condition {
 	shortest := slices.MinFunc(s.certificates, func(a, b Certificate) int { return a.DaysLeft - b.DaysLeft })
 	var failed, warned []string
 	for _, c := range s.certificates {
-		switch c.state() {
+		switch c.State() {
 		case Failing:
 			failed = append(failed, c.String())
 		case Warning:

@@ -83,7 +83,7 @@ func TestCertificateScript(t *testing.T) {
 	}
 	var got []string
 	for _, c := range certs {
-		got = append(got, c.String()+" "+string(c.state()))
+		got = append(got, c.String()+" "+string(c.State()))
 	}
 	want := []string{
 		"ca.crt of m: 3650 days left ok",

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,6 +259,19 @@ func TestImageName(t *testing.T) {
 	} {
 		if got := imageName(reference); got != want {
 			t.Errorf("%s: %s, want %s", reference, got, want)
+		}
+	}
+}
+
+func TestThePageExplainsEachCondition(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/cluster/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		if !strings.Contains(string(page), "\n| "+name+" |") {
+			t.Errorf("docs/cluster/status.md does not explain %s", name)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func judgePolicies(s *snapshot, _ Options) Condition {
 	}
 	return Condition{
 		State: NotEnforced, Message: message,
-		Hint: "spec.network.plugin: calico # in wastecoach.yaml, before the first wcctl up",
+		Hint: "grep -n plugin wastecoach.yaml # calico enforces them; choose before the first up",
 	}
 }
 

@@ -178,7 +178,9 @@ func (s *snapshot) serverFlag(name string) string {
 	return ""
 }
 
-const fromFirstUp = "it is set when a cluster is made: compare /etc/kubernetes/manifests/kube-apiserver.yaml"
+// fromFirstUp shows the API server's flags: they are set when a cluster is made.
+const fromFirstUp = "sudo grep -e audit -e encryption /etc/kubernetes/manifests/kube-apiserver.yaml" +
+	" # on the control plane"
 
 func judgeEncryption(s *snapshot, _ Options) Condition {
 	if s.pods.err != nil {
@@ -189,7 +191,7 @@ func judgeEncryption(s *snapshot, _ Options) Condition {
 	}
 	written, read := s.server.value.secretsWritten, s.server.value.secretsRead
 	if n := written[identity]; n > 0 {
-		return failing(time.Time{}, "sudo cat the file that kube-apiserver's --encryption-provider-config names",
+		return failing(time.Time{}, fromFirstUp,
 			"the configuration's first provider does not encrypt: %s written as they are", count(int(n), "secret"))
 	}
 	if n := read[identity]; n > 0 {
