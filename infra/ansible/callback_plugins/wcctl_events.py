@@ -59,6 +59,8 @@ class CallbackModule(CallbackBase):
         self._begin(task)
 
     def _begin(self, task):
+        if _implied(task):
+            return
         self._started[task._uuid] = time.monotonic()
         self._emit(event="task", task=_name(task))
 
@@ -89,6 +91,8 @@ class CallbackModule(CallbackBase):
 
     def _result(self, result, status):
         task, fields = _task(result), _fields(result)
+        if _implied(task) and status == "ok":
+            return
         event = {"event": "result", "host": _host(result), "task": _name(task), "status": status}
         began = self._started.get(task._uuid)
         if began is not None:
@@ -117,6 +121,11 @@ def _task(result):
 def _host(result):
     host = result.host if hasattr(result, "host") else result._host
     return host.get_name()
+
+
+def _implied(task):
+    """Tells whether Ansible added the task by itself, to look at a role's arguments."""
+    return task.action.endswith("validate_argument_spec")
 
 
 def _name(task):

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-version"
 )
@@ -44,7 +45,6 @@ func find(o Options) (string, error) {
 
 // Version asks ansible-playbook for ansible-core's version; one that is too old is an error.
 func (r *Runner) Version(ctx context.Context) (string, error) {
-	//nolint:gosec // G204: the program that the user chose
 	cmd := exec.CommandContext(ctx, r.program, "--version")
 	cmd.Env = r.environment()
 	out, err := cmd.Output()
@@ -126,6 +126,9 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
+// closeTimeout bounds the end of the connections that are kept open.
+const closeTimeout = 5 * time.Second
+
 // maxSocketDir leaves room for OpenSSH's names in the 108 bytes of a socket's address.
 const maxSocketDir = 45
 
@@ -147,14 +150,16 @@ func socketDir(work string) (string, error) {
 }
 
 func closeSockets(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("closing SSH connections: %w", err)
 	}
 	for _, entry := range entries {
 		// The name after the options is not looked at, but there must be one.
-		//nolint:gosec // G204: a socket in our own folder
-		_ = exec.Command("ssh", "-O", "exit", "-S", filepath.Join(dir, entry.Name()), "machine").Run()
+		socket := filepath.Join(dir, entry.Name())
+		_ = exec.CommandContext(ctx, "ssh", "-O", "exit", "-S", socket, "machine").Run()
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("closing SSH connections: %w", err)

@@ -26,7 +26,6 @@ func (r *Runner) run(ctx context.Context, p Play, s *stream) error {
 	out := &tail{log: r.options.Log}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	//nolint:gosec // G204: the program that the user chose
 	cmd := exec.CommandContext(ctx, r.program, r.arguments(p)...)
 	cmd.Dir, cmd.Env = r.options.Dir, r.environment()
 	cmd.Stdout, cmd.Stderr = out, out
@@ -78,7 +77,16 @@ func (r *Runner) unexplained(ctx context.Context, phase string, s *stream, err e
 			return versionErr
 		}
 	}
-	return &TaskError{Phase: phase, Message: fmt.Sprintf("ansible-playbook: %v", err), Output: s.output}
+	message := "ansible-playbook told nothing of what it did"
+	if err != nil {
+		message = fmt.Sprintf("ansible-playbook: %v", err)
+	}
+	for _, text := range s.output {
+		if cause, ok := strings.CutPrefix(text, "ERROR! "); ok {
+			message = "ansible-playbook: " + cause
+		}
+	}
+	return &TaskError{Phase: phase, Message: message, Output: s.output}
 }
 
 const tailLines = 20

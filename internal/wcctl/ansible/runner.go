@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,6 +108,9 @@ func withDefaults(o Options) Options {
 	if o.Work == "" {
 		o.Work = o.Dir
 	}
+	if o.KnownHosts == "" {
+		o.KnownHosts = os.DevNull
+	}
 	if o.Forks == 0 {
 		o.Forks = defaultForks
 	}
@@ -143,7 +145,7 @@ func (r *Runner) Play(ctx context.Context, p Play) (Result, error) {
 		return result, s.tooOld()
 	case len(s.failures) > 0 && !result.complete():
 		return result, s.taskError()
-	case err != nil:
+	case err != nil || !s.seen:
 		return result, r.unexplained(ctx, p.Phase, s, err)
 	}
 	return result, result.covers(p)
@@ -176,7 +178,11 @@ func (r *Runner) prepare(p Play) error {
 	if err != nil {
 		return err
 	}
-	variables, err := json.MarshalIndent(p.Vars, "", "  ")
+	vars := p.Vars
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	variables, err := json.MarshalIndent(vars, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the variables: %w", err)
 	}
@@ -217,28 +223,6 @@ func (r Result) covers(p Play) error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("playing %s: it has nothing for %s", p.Phase, strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// Unpack copies the playbooks, an infra.Ansible, into an empty or older folder.
-func Unpack(playbooks fs.FS, dir string) error {
-	err := fs.WalkDir(playbooks, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(path, privateDir)
-		}
-		data, err := fs.ReadFile(playbooks, name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(path, data, privateFile)
-	})
-	if err != nil {
-		return fmt.Errorf("unpacking the playbooks: %w", err)
 	}
 	return nil
 }
