@@ -162,7 +162,7 @@ func removeTree(dir string) bool {
 		if err == nil && d.IsDir() {
 			dirs = append(dirs, path)
 		}
-		return nil //nolint:nilerr // what vanishes meanwhile needs no removal
+		return nil // what vanishes meanwhile needs no removal
 	})
 	if err != nil {
 		return false

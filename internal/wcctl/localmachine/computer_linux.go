@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -40,14 +41,8 @@ func register(cluster, machines string) error {
 		return err
 	}
 	defer unlock()
-	path := filepath.Join(labsDir, cluster+".json")
-	var other labRecord
-	err = readJSON(path, &other)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := foreign(cluster, machines); err != nil {
 		return err
-	}
-	if err == nil && other.Machines != machines && hasMachines(other.Machines) {
-		return fmt.Errorf("cluster %s: %w: %s", cluster, ErrElsewhere, other.Machines)
 	}
 	if err := os.MkdirAll(labsDir, 0o700); err != nil {
 		return fmt.Errorf("making %s: %w", labsDir, err)
@@ -55,7 +50,22 @@ func register(cluster, machines string) error {
 	if err := raiseSettings(); err != nil {
 		return err
 	}
-	return writeJSON(path, labRecord{Machines: machines})
+	return writeJSON(recordPath(cluster), labRecord{Machines: machines})
+}
+
+func recordPath(cluster string) string { return filepath.Join(labsDir, cluster+".json") }
+
+// foreign refuses a cluster whose names are in use by another state folder.
+func foreign(cluster, machines string) error {
+	var other labRecord
+	err := readJSON(recordPath(cluster), &other)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && other.Machines != machines && hasMachines(other.Machines) {
+		err = fmt.Errorf("cluster %s: %w: %s", cluster, ErrElsewhere, other.Machines)
+	}
+	return err
 }
 
 func hasMachines(dir string) bool {
@@ -70,7 +80,7 @@ func unregister(cluster string) error {
 		return err
 	}
 	defer unlock()
-	err = os.Remove(filepath.Join(labsDir, cluster+".json"))
+	err = os.Remove(recordPath(cluster))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the lab: %w", err)
 	}
@@ -87,7 +97,11 @@ func unregister(cluster string) error {
 	if err := os.RemoveAll(computerDir); err != nil {
 		return fmt.Errorf("removing %s: %w", computerDir, err)
 	}
-	return removeIfEmpty(namespaceDir)
+	// It may be a mount point of ip-netns(8).
+	if err := removeIfEmpty(namespaceDir); err != nil && !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	return nil
 }
 
 // raiseSettings saves what it changes, once, before it does.
@@ -128,7 +142,7 @@ func restoreSettings() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for name, value := range maps.All(saved) {
+	for name, value := range saved {
 		err = errors.Join(err, writeSetting(name, value))
 	}
 	return err

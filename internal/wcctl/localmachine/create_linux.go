@@ -26,15 +26,17 @@ func (l *Lab) Create(ctx context.Context, asked Spec, image ImageOptions) (Machi
 	if err := ValidName(asked.Name); err != nil {
 		return Machine{}, err
 	}
-	var err error
-	if asked.Image, err = EnsureImage(ctx, image); err != nil {
-		return Machine{}, err
-	}
 	unlock, err := lockFolder(l.path(asked.Name))
 	if err != nil {
 		return Machine{}, err
 	}
 	defer unlock()
+	// A machine keeps the image that it was made with.
+	if s, err := l.spec(asked.Name); err != nil || !isFolder(s.Image) {
+		if asked.Image, err = EnsureImage(ctx, image); err != nil {
+			return Machine{}, errors.Join(err, l.abandon(asked.Name))
+		}
+	}
 	s, err := l.settle(asked)
 	if err != nil {
 		return Machine{}, errors.Join(err, l.abandon(asked.Name))
@@ -68,7 +70,7 @@ func (l *Lab) settle(asked Spec) (Spec, error) {
 	if err := s.validate(); err != nil {
 		return s, err
 	}
-	if err := register(s.Cluster, l.dir); err != nil {
+	if err := foreign(s.Cluster, l.dir); err != nil {
 		return s, err
 	}
 	return s, writeJSON(l.path(s.Name, specName), s)
@@ -164,6 +166,11 @@ func (l *Lab) Start(name string) (Machine, error) {
 
 // start needs the machine's lock.
 func (l *Lab) start(s Spec) error {
+	if _, err := os.Stat(l.path(s.Name, cutName)); err == nil {
+		if err := l.cut(s); err != nil {
+			return err
+		}
+	}
 	pid, err := l.supervisorOf(s.Name)
 	if err != nil || pid != 0 {
 		return err

@@ -100,7 +100,7 @@ func openLoop(n int) (*os.File, error) {
 
 // awaitDetached returns when no loop device has the disk: two on one file would ruin it.
 func awaitDetached(path string) error {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -108,7 +108,7 @@ func awaitDetached(path string) error {
 		return fmt.Errorf("finding disk %s: %w", path, err)
 	}
 	err = await(detachWait, func() (bool, error) {
-		users, err := loopsOf(real)
+		users, err := loopsOf(resolved)
 		return len(users) == 0, err
 	})
 	if err != nil {

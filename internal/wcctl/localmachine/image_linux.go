@@ -25,7 +25,7 @@ func EnsureImage(ctx context.Context, opts ImageOptions) (string, error) {
 	if err := needRoot(); err != nil {
 		return "", err
 	}
-	make, key, err := opts.plan()
+	fill, key, err := opts.plan()
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func EnsureImage(ctx context.Context, opts ImageOptions) (string, error) {
 		return "", fmt.Errorf("making the image's folder: %w", err)
 	}
 	began := time.Now()
-	if err := make(ctx, temp); err != nil {
+	if err := fill(ctx, temp); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temp))
 	}
 	if err := os.Rename(temp, done); err != nil {
@@ -107,7 +107,7 @@ func (o ImageOptions) unpack(ctx context.Context, root string) error {
 		"-C", root); err != nil {
 		return fmt.Errorf("unpacking the image: %w", err)
 	}
-	if !isFolder(filepath.Join(root, "etc/systemd")) {
+	if !isFolder(root + "/etc/systemd") {
 		return fmt.Errorf("%s holds no machine's image", o.Tar)
 	}
 	return nil

@@ -68,7 +68,9 @@ const (
 	supervisorName = "supervisor.lock"
 	logName        = "supervisor.log"
 	mountName      = "mnt"
-	reservedName   = "reserved.json"
+	// cutName is there while the power is being cut.
+	cutName      = "cut"
+	reservedName = "reserved.json"
 )
 
 // names are the machines that were made, in order.

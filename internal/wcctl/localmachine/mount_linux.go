@@ -80,7 +80,7 @@ func mountRoot(o bootOrder) error {
 		return err
 	}
 	for _, sub := range plainFolders() {
-		plain := filepath.Join("disk/plain", filepath.Base(sub))
+		plain := "disk/plain/" + filepath.Base(sub)
 		if err := os.MkdirAll(plain, 0o700); err != nil {
 			return fmt.Errorf("making %s: %w", plain, err)
 		}
@@ -148,7 +148,8 @@ func makeDevices() error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as on a server
 			return fmt.Errorf("making the folder of %s: %w", path, err)
 		}
-		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor))); err != nil {
+		number := int(unix.Mkdev(d.major, d.minor)) //nolint:gosec // small numbers
+		if err := unix.Mknod(path, unix.S_IFCHR|0o666, number); err != nil {
 			return fmt.Errorf("making %s: %w", path, err)
 		}
 		if err := os.Chmod(path, 0o666); err != nil { //nolint:gosec // the umask took some away
@@ -220,7 +221,7 @@ func layOwnFiles(o bootOrder) error {
 		return err
 	}
 	for _, name := range ownSettings() {
-		path := filepath.Join("proc/sys", name)
+		path := "proc/sys/" + name
 		value, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -252,7 +253,7 @@ func layOver(path, text string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	own := filepath.Join("run/wastecoach", path)
+	own := "run/wastecoach/" + path
 	if err := writeFile(own, text, 0o644); err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ func ensureNetwork(s Spec) error {
 		return err
 	}
 	defer own.Close()
+	if err := stopForwarding(s.labNamespace()); err != nil {
+		return err
+	}
 	bridge, err := ensureBridge(lab, s)
 	if err != nil {
 		return fmt.Errorf("making the network of %s: %w", s.Cluster, err)
@@ -110,14 +113,12 @@ func ensureCable(lab, own netns.NsHandle, bridge netlink.Link, s Spec) error {
 	if _, err := outer.LinkByName(s.port()); err != nil {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MasterIndex = s.port(), bridge.Attrs().Index
+		attrs.Flags = net.FlagUp // in one step with its making: what is down was cut
 		if err := outer.LinkAdd(&netlink.Veth{
 			LinkAttrs: attrs, PeerName: cableName, PeerNamespace: netlink.NsFd(own),
 			PeerHardwareAddr: hardwareAddress(s.Address),
 		}); err != nil {
 			return fmt.Errorf("adding a cable: %w", err)
-		}
-		if err := setUp(outer, s.port(), netip.Prefix{}); err != nil {
-			return err
 		}
 	}
 	if err := setUp(inner, "lo", netip.Prefix{}); err != nil {
@@ -159,6 +160,11 @@ func setUp(h *netlink.Handle, name string, address netip.Prefix) error {
 	return nil
 }
 
+// stopForwarding matters where this computer forwards, which new namespaces inherit.
+func stopForwarding(namespace string) error {
+	return inNamespace(namespace, func() error { return writeSetting("net/ipv4/ip_forward", "0") })
+}
+
 // removeNetwork takes the machine's place in the network away.
 func removeNetwork(s Spec) error {
 	if lab, err := netns.GetFromName(s.labNamespace()); err == nil {
@@ -178,7 +184,7 @@ func removeLink(ns netns.NsHandle, name string) error {
 	defer h.Close()
 	link, err := h.LinkByName(name)
 	if err != nil {
-		return nil //nolint:nilerr // it is gone
+		return nil // it is gone
 	}
 	if err := h.LinkDel(link); err != nil {
 		return fmt.Errorf("removing interface %s: %w", name, err)

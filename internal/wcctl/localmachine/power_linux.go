@@ -100,8 +100,20 @@ func (l *Lab) hold(name string) (m Machine, unlock func(), err error) {
 	return m, unlock, err
 }
 
-// cut kills the supervisor, with which the machine dies, and returns when nothing of it runs.
+// cut kills the supervisor, with which the machine dies, and returns when nothing of it runs. A mark
+// tells of a cut that was killed itself: the machine may look alive for a moment.
 func (l *Lab) cut(s Spec) error {
+	mark := l.path(s.Name, cutName)
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		return fmt.Errorf("marking the power cut of %s: %w", s.Name, err)
+	}
+	if err := l.kill(s); err != nil {
+		return err
+	}
+	return removeFile(mark)
+}
+
+func (l *Lab) kill(s Spec) error {
 	pid, err := l.supervisorOf(s.Name)
 	if err != nil {
 		return err

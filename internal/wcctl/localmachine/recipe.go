@@ -80,22 +80,22 @@ func recipeKey(sources []byte) (string, error) {
 // prepareImage turns a fresh root file system into what each machine starts from.
 func prepareImage(root string) error {
 	for _, unit := range maskedUnits() {
-		if err := symlink("/dev/null", filepath.Join(root, "etc/systemd/system", unit)); err != nil {
+		if err := symlink("/dev/null", root+"/etc/systemd/system/"+unit); err != nil {
 			return err
 		}
 	}
 	if err := symlink("/lib/systemd/system/multi-user.target",
-		filepath.Join(root, "etc/systemd/system/default.target")); err != nil {
+		root+"/etc/systemd/system/default.target"); err != nil {
 		return err
 	}
-	keys, err := filepath.Glob(filepath.Join(root, "etc/ssh/ssh_host_*"))
+	keys, err := filepath.Glob(root + "/etc/ssh/ssh_host_*")
 	if err != nil {
 		return fmt.Errorf("finding the image's host keys: %w", err)
 	}
 	// Each machine has a host key and an id of its own.
 	for _, path := range slices.Concat(keys, []string{
-		filepath.Join(root, "etc/resolv.conf"), filepath.Join(root, "var/lib/dbus/machine-id"),
-		filepath.Join(root, "etc/dpkg/dpkg.cfg.d/99mmdebstrap"),
+		root + "/etc/resolv.conf", root + "/var/lib/dbus/machine-id",
+		root + "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
 	}) {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("removing %s from the image: %w", path, err)

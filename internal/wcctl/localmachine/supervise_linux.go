@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -67,7 +66,7 @@ func Supervise(ctx context.Context, stateDir, name string, log *slog.Logger) err
 		}
 		log.Info("machine ended", "signal", how.String())
 		// A process namespace dies of SIGHUP when it reboots and of SIGINT when it powers off.
-		if how != syscall.SIGHUP || ctx.Err() != nil {
+		if stopping := ctx.Err() != nil; stopping || how != syscall.SIGHUP {
 			return nil
 		}
 	}
@@ -244,7 +243,7 @@ func (l *Lab) look(s Spec) (Machine, error) {
 
 // parentOf returns 0 for a process that is not there.
 func parentOf(pid int) int {
-	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(pid), "stat"))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
