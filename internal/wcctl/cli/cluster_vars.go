@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,14 +39,19 @@ func playVars(
 		sans = []string{}
 	}
 	vars := phase.Vars{Texts: map[string]string{}, Values: map[string]any{
-		"wc_cluster": c.Metadata.Name, "wc_endpoint": k.Endpoint,
-		"wc_kubernetes_version": artifacts.Version, "wc_pod_subnet": k.PodSubnet,
+		"wc_cluster": c.Metadata.Name, "wc_endpoint": k.Endpoint, "wc_pod_subnet": k.PodSubnet,
 		"wc_service_subnet": k.ServiceSubnet, "wc_certificate_sans": sans,
-		"wc_files": artifacts.Files, "wc_images": artifacts.Images,
-		"wc_sandbox_image": artifacts.PauseImage, "wc_registry_mirror": artifacts.RegistryMirror,
-		"wc_apt_source": artifacts.AptSource, "wc_network_plugin": string(c.Spec.Network.Plugin),
-		"wc_lab": c.Spec.Target == spec.Local,
+		"wc_network_plugin": string(c.Spec.Network.Plugin), "wc_lab": c.Spec.Target == spec.Local,
+		"wc_sandbox_image": artifacts.PauseImage,
 	}}
+	// Its names in JSON are those of the variables.
+	data, err := json.Marshal(artifacts)
+	if err == nil {
+		err = json.Unmarshal(data, &vars.Values)
+	}
+	if err != nil {
+		return phase.Vars{}, fmt.Errorf("naming what is installed: %w", err)
+	}
 	for name, file := range map[string]string{
 		"wc_network_manifest": string(c.Spec.Network.Plugin) + ".yaml",
 		"wc_metrics_manifest": "metrics-server.yaml",
