@@ -24,18 +24,14 @@ func (m *maker) assemble(ctx context.Context) error {
 	if err := replaceable(m.Output); err != nil {
 		return err
 	}
-	parent := filepath.Dir(filepath.Clean(m.Output))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	dir := beside(m.Output, "partial")
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing what a killed run left: %w", err)
+	}
+	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return fmt.Errorf("making the bundle's folder: %w", err)
 	}
-	dir, err := os.MkdirTemp(parent, ".bundle-")
-	if err != nil {
-		return fmt.Errorf("making the bundle's folder: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return fmt.Errorf("making the bundle's folder: %w", err)
-	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	lock := Lock{
 		Format: lockFormat, Kubernetes: m.Recipe.Kubernetes, Architecture: m.Recipe.Architecture,
 		Distribution: m.Recipe.Packages.Distribution,
@@ -43,7 +39,10 @@ func (m *maker) assemble(ctx context.Context) error {
 	for _, part := range []func(string, *Lock) error{
 		m.putFiles, m.putExtra, m.putImages, m.putPackages, m.putDigests,
 	} {
-		if err := errors.Join(ctx.Err(), part(dir, &lock)); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := part(dir, &lock); err != nil {
 			return err
 		}
 	}
@@ -68,9 +67,18 @@ func replaceable(dir string) error {
 	return nil
 }
 
-// replace moves the folder next to its target and then into its place.
+// beside is a hidden name next to target, on the same file system.
+func beside(target, what string) string {
+	target = filepath.Clean(target)
+	return filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+what)
+}
+
+// replace puts dir in target's place.
 func replace(target, dir string) error {
-	old := dir + ".old"
+	old := beside(target, "old")
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("removing what a killed run left: %w", err)
+	}
 	err := os.Rename(target, old)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("moving the old bundle away: %w", err)
@@ -96,7 +104,7 @@ func (m *maker) putFiles(dir string, lock *Lock) error {
 		})
 		for _, f := range c.Files {
 			name := path.Base(f.URL)
-			source, part, mode := m.archives[f.Name], name, os.FileMode(0o644)
+			source, part, mode := m.archives[f.Name], name, fileMode
 			if f.Program != "" {
 				source, part, mode = m.programs[c.Name], f.Program, executable
 			}
@@ -114,7 +122,7 @@ func (m *maker) putExtra(dir string, _ *Lock) error {
 			return fmt.Errorf("adding %s: the name of a file in the bundle has no folder", name)
 		}
 		target := filepath.Join(dir, filesFolder, name)
-		if _, err := copyFile(m.Extra[name], target, 0o644); err != nil {
+		if _, err := copyFile(m.Extra[name], target, fileMode); err != nil {
 			return fmt.Errorf("adding %s: %w", name, err)
 		}
 	}
@@ -170,7 +178,7 @@ func putImage(r result, blobs string) (v1.Descriptor, int64, error) {
 			continue
 		}
 		size += f.Size
-		err := r.copyTo(f.Path, filepath.Join(blobs, f.Path), 0o644)
+		err := r.copyTo(f.Path, filepath.Join(blobs, f.Path), fileMode)
 		if err != nil && !errors.Is(err, os.ErrExist) {
 			return v1.Descriptor{}, 0, err
 		}
@@ -183,7 +191,7 @@ func (m *maker) putPackages(dir string, lock *Lock) error {
 		return nil
 	}
 	for _, f := range m.packages.files {
-		if err := m.packages.copyTo(f.Path, filepath.Join(dir, debsFolder, f.Path), 0o644); err != nil {
+		if err := m.packages.copyTo(f.Path, filepath.Join(dir, debsFolder, f.Path), fileMode); err != nil {
 			return err
 		}
 	}

@@ -3,11 +3,8 @@ package bundle_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"debug/elf"
 	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
@@ -198,6 +193,23 @@ func TestProgramsKnowTheirVersion(t *testing.T) {
 	}
 }
 
+func TestTheOtherArchitecture(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	machine := elf.EM_AARCH64
+	if b.options.Recipe.Architecture = "arm64"; runtime.GOARCH == "arm64" {
+		b.options.Recipe.Architecture, machine = "amd64", elf.EM_X86_64
+	}
+	program, err := elf.Open(b.create(t).Path("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if program.Machine != machine {
+		t.Errorf("the program is for %s", program.Machine)
+	}
+}
+
 func TestAnInterruptedRunGoesOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -226,6 +238,27 @@ func TestAnInterruptedRunGoesOn(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(b.options.Cache, ".*"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left in the cache: %q, %v", left, err)
+	}
+}
+
+func TestTwoRunsAtOnceShareTheirWork(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var runs errgroup.Group
+	for range 2 {
+		runs.Go(func() error {
+			_, err := bundle.Create(t.Context(), b.options)
+			return err
+		})
+	}
+	if err := runs.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.built(); len(slices.Compact(slices.Clone(got))) != len(got) {
+		t.Errorf("some was made twice: %q", got)
+	}
+	if err := open(t, b.options.Output).Verify(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -300,101 +333,6 @@ func TestAFailedBuildNamesItsCause(t *testing.T) {
 	}
 }
 
-func TestVerifyNamesEveryFault(t *testing.T) {
-	t.Parallel()
-	blob := func(t *testing.T, b *bundle.Bundle, kind string) string {
-		t.Helper()
-		digest := b.Lock().Images[0].Digest
-		manifest := "images/blobs/" + strings.ReplaceAll(digest, ":", "/")
-		if kind == "manifest" {
-			return manifest
-		}
-		var parsed struct {
-			Layers []struct{ Digest string }
-		}
-		raw, err := os.ReadFile(filepath.Join(b.Dir(), manifest))
-		if err == nil {
-			err = json.Unmarshal(raw, &parsed)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return "images/blobs/" + strings.ReplaceAll(parsed.Layers[0].Digest, ":", "/")
-	}
-	tests := map[string]struct {
-		harm func(t *testing.T, b *bundle.Bundle) string
-		want string
-	}{
-		"a changed program": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			damage(t, b.Path("hello"))
-			return "files/hello"
-		}, "was changed"},
-		"a cut program": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			if err := os.Truncate(b.Path("hello"), 10); err != nil {
-				t.Fatal(err)
-			}
-			return "files/hello"
-		}, "has 10 bytes instead of"},
-		"a missing layer": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			name := blob(t, b, "layer")
-			remove(t, b, name)
-			return name
-		}, "a part of " + helloRef + " is missing"},
-		"a missing manifest": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			name := blob(t, b, "manifest")
-			remove(t, b, name)
-			return name
-		}, "the manifest of " + helloRef + " is missing"},
-		"a stranger": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			write(t, filepath.Join(b.Dir(), "files", "stranger"), "hi")
-			return "files/stranger"
-		}, "is not in bundle.lock.json"},
-		"a missing index": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			remove(t, b, "images/index.json")
-			return "images/index.json"
-		}, "does not name " + helloRef},
-		"another package": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			edit(t, filepath.Join(b.Dir(), "debs", "Packages"), "Size: ", "Size: 1")
-			return "debs/Packages"
-		}, "says something else of tool"},
-		"a package that apt does not see": {func(t *testing.T, b *bundle.Bundle) string {
-			t.Helper()
-			edit(t, filepath.Join(b.Dir(), "debs", "Packages"), "Filename: ./tool-data", "Filename: ./tool-dat4")
-			return "debs/Packages"
-		}, "does not name debs/tool-data_1.0_all.deb"},
-	}
-	b := setup(t)
-	b.withPackages(t)
-	whole := os.DirFS(b.create(t).Dir())
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := filepath.Join(t.TempDir(), "bundle")
-			if err := os.CopyFS(dir, whole); err != nil {
-				t.Fatal(err)
-			}
-			path := test.harm(t, open(t, dir))
-			opened := open(t, dir)
-			var found *bundle.FaultsError
-			if err := opened.Verify(t.Context()); !errors.As(err, &found) {
-				t.Fatalf("Verify returned %v", err)
-			}
-			if !slices.ContainsFunc(found.Faults, func(f bundle.Fault) bool {
-				return f.Path == path && strings.HasPrefix(f.Text, test.want)
-			}) {
-				t.Errorf("%s: %q is not among %+v", path, test.want, found.Faults)
-			}
-		})
-	}
-}
-
 func TestOpenRefusesWhatIsNone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -407,98 +345,6 @@ func TestOpenRefusesWhatIsNone(t *testing.T) {
 			t.Errorf("the lock %s: %v", lock, err)
 		}
 	}
-}
-
-func TestHandler(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.withPackages(t)
-	made := b.create(t)
-	server := httptest.NewServer(made.Handler())
-	t.Cleanup(server.Close)
-	host := strings.TrimPrefix(server.URL, "http://")
-
-	t.Run("images are pulled whole, by tag and digest", func(t *testing.T) {
-		t.Parallel()
-		digest := made.Lock().Images[0].Digest
-		for _, repository := range []string{"/hello:v1.0.0", "/registry.example/hello:v1.0.0", "/hello@" + digest} {
-			ref, err := name.ParseReference(host+repository, name.Insecure)
-			if err != nil {
-				t.Fatal(err)
-			}
-			image, err := remote.Image(ref)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := validate.Image(image); err != nil {
-				t.Errorf("%s: %v", ref, err)
-			}
-			if got, err := image.Digest(); err != nil || got.String() != digest {
-				t.Errorf("%s is %s, %v", ref, got, err)
-			}
-			config, err := image.ConfigFile()
-			if err != nil || !slices.Equal(config.Config.Entrypoint, []string{"/hello"}) {
-				t.Errorf("%s starts %v, %v", ref, config, err)
-			}
-		}
-		repository, err := name.NewRepository(host+"/hello", name.Insecure)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tags, err := remote.List(repository); err != nil || !slices.Equal(tags, []string{"v1.0.0"}) {
-			t.Errorf("tags %q, %v", tags, err)
-		}
-	})
-	t.Run("answers", func(t *testing.T) {
-		t.Parallel()
-		for _, test := range []struct {
-			method, path string
-			status       int
-			body         string
-		}{
-			{"GET", "/v2/", 200, "{}"},
-			{"GET", "/v2/hello/manifests/v1.0.0?ns=registry.example", 200, "config"},
-			{"HEAD", "/v2/hello/manifests/v1.0.0?ns=registry.example", 200, ""},
-			{"GET", "/v2/hello/manifests/v1.0.0?ns=docker.io", 404, "MANIFEST_UNKNOWN"},
-			{"GET", "/v2/hello/manifests/v2", 404, "MANIFEST_UNKNOWN"},
-			{"GET", "/v2/hello/blobs/sha256:" + strings.Repeat("0", 64), 404, "BLOB_UNKNOWN"},
-			{"GET", "/v2/hello/blobs/sha256:..%2f..%2fbundle.lock.json", 404, "NAME_UNKNOWN"},
-			{"GET", "/v2/hello/blobs/sha256:..", 404, "DIGEST_INVALID"},
-			{"GET", "/v2/nothing/tags/list", 404, "NAME_UNKNOWN"},
-			{"POST", "/v2/hello/blobs/uploads/", 405, ""},
-			{"GET", "/files/hello", 200, "ELF"},
-			{"GET", "/files/..%2fbundle.lock.json", 404, ""},
-			{"GET", "/bundle.lock.json", 404, ""},
-			{"GET", "/debs/Packages", 200, "Package: tool-data"},
-		} {
-			request, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+test.path, http.NoBody)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(answer.Body)
-			_ = answer.Body.Close()
-			if err != nil || answer.StatusCode != test.status || !strings.Contains(string(body), test.body) {
-				t.Errorf("%s %s answers %d %.200q, %v", test.method, test.path, answer.StatusCode, body, err)
-			}
-		}
-	})
-	t.Run("apt takes the packages with what they need", func(t *testing.T) {
-		t.Parallel()
-		again := setup(t)
-		again.options.Recipe.Packages = b.options.Recipe.Packages
-		again.options.Recipe.Packages.Sources = []string{server.URL + "/debs ./"}
-		var names []string
-		for _, p := range again.create(t).Lock().Packages {
-			names = append(names, p.Name+"="+p.Version)
-		}
-		if !slices.Equal(names, []string{"tool-data=1.0", "tool=1:2.0-1"}) {
-			t.Errorf("apt took %q", names)
-		}
-	})
 }
 
 func open(t *testing.T, dir string) *bundle.Bundle {

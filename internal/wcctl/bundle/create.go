@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -56,22 +55,21 @@ const lockPoll = 500 * time.Millisecond
 // Create makes a bundle. What was made before is taken from the cache; an interrupted run goes on
 // with the step at which it was. The bundle appears whole or not at all.
 func Create(ctx context.Context, o Options) (*Bundle, error) {
-	if err := os.MkdirAll(o.Cache, 0o755); err != nil {
+	if err := os.MkdirAll(o.Cache, folderMode); err != nil {
 		return nil, fmt.Errorf("making the cache: %w", err)
 	}
-	lock := flock.New(filepath.Join(o.Cache, "lock"))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return nil, fmt.Errorf("waiting for another wcctl that uses %s: %w", o.Cache, err)
+	m := &maker{
+		Options: o, store: store{dir: o.Cache},
+		programs: map[string]result{}, userlands: map[string]result{},
+		images: map[string]result{}, archives: map[string]result{},
 	}
-	defer lock.Close()
-	version, err := goVersion(ctx)
+	unlock, err := m.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{
-		Options: o, store: store{dir: o.Cache}, goVersion: version,
-		programs: map[string]result{}, userlands: map[string]result{},
-		images: map[string]result{}, archives: map[string]result{},
+	defer unlock()
+	if m.goVersion, err = goVersion(ctx); err != nil {
+		return nil, err
 	}
 	err = m.make(ctx)
 	for try := 0; errors.Is(err, errDamaged) && try < maxRepairs; try++ {
@@ -82,6 +80,20 @@ func Create(ctx context.Context, o Options) (*Bundle, error) {
 		return nil, err
 	}
 	return Open(o.Output)
+}
+
+// lock keeps others out of the cache: they would only build the same.
+func (m *maker) lock(ctx context.Context) (unlock func(), err error) {
+	lock := flock.New(filepath.Join(m.Cache, "lock"))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		m.emit(event.Event{Kind: event.Note, Text: "waiting for another wcctl that uses " + m.Cache})
+		_, err = lock.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the cache %s: %w", m.Cache, err)
+	}
+	return func() { _ = lock.Close() }, nil
 }
 
 func (m *maker) make(ctx context.Context) error {
@@ -157,146 +169,5 @@ func (m *maker) emit(e event.Event) {
 	e.Time, e.Done, e.Total = time.Now(), m.done, m.total
 	if m.Sink != nil {
 		m.Sink.Emit(e)
-	}
-}
-
-// steps are the parts in two rounds; the second is made of the first.
-func (m *maker) steps() (first, second []step) {
-	// The longest comes first, so that the others run beside it.
-	for _, c := range m.Recipe.Components {
-		if c.Build != nil && len(c.Build.Programs)+len(c.Build.TestPrograms) > 0 {
-			first = append(first, m.programStep(c))
-		}
-		for _, f := range c.Files {
-			if len(f.Archive) > 0 && c.Build != nil {
-				second = append(second, m.archiveStep(c, f))
-			}
-		}
-		for _, i := range c.Images {
-			if c.Build != nil {
-				second = append(second, m.imageStep(c, i))
-			}
-		}
-	}
-	if len(m.Recipe.Packages.Install) > 0 {
-		first = append(first, m.packageStep())
-	}
-	for _, u := range m.Recipe.Userlands {
-		first = append(first, m.userlandStep(u))
-	}
-	return first, second
-}
-
-func (m *maker) programStep(c Component) step {
-	p := programs{store: m.store, source: m.Source, arch: m.Recipe.Architecture, goVersion: m.goVersion}
-	return step{
-		task:  "building " + c.Name + " " + c.Version,
-		entry: func() (string, error) { return p.entry(c) },
-		work:  func(ctx context.Context, out string) error { return p.build(ctx, c, out) },
-		keep:  func(r result) { m.programs[c.Name] = r },
-	}
-}
-
-func (m *maker) packageStep() step {
-	d := debian{packages: m.Recipe.Packages, arch: m.Recipe.Architecture}
-	install := m.Recipe.Packages.Install
-	return step{
-		task:    "downloading packages for " + m.Recipe.Packages.Distribution,
-		entry:   func() (string, error) { return m.store.entry("packages", d.inputs(install)) },
-		work:    func(ctx context.Context, out string) error { return d.download(ctx, install, out) },
-		keep:    func(r result) { m.packages = r },
-		refresh: m.Refresh,
-	}
-}
-
-// userlandRecipe changes when userland.go makes something else of the same inputs.
-const userlandRecipe = 1
-
-func (m *maker) userlandStep(u Userland) step {
-	d := debian{packages: m.Recipe.Packages, arch: m.Recipe.Architecture}
-	return step{
-		task: "cutting the user land " + u.Name + " out of packages",
-		entry: func() (string, error) {
-			return m.store.entry("userland-"+u.Name, struct {
-				Recipe   int          `json:"recipe"`
-				Packages debianInputs `json:"packages"`
-				Userland Userland     `json:"userland"`
-			}{userlandRecipe, d.inputs(u.Packages), u})
-		},
-		work:    func(ctx context.Context, out string) error { return makeUserland(ctx, d, u, out) },
-		keep:    func(r result) { m.userlands[u.Name] = r },
-		refresh: m.Refresh,
-	}
-}
-
-func makeUserland(ctx context.Context, d debian, u Userland, out string) error {
-	debs, err := os.MkdirTemp(filepath.Dir(out), ".debs-")
-	if err != nil {
-		return fmt.Errorf("making a folder for packages: %w", err)
-	}
-	defer os.RemoveAll(debs)
-	if err := d.download(ctx, u.Packages, debs); err != nil {
-		return err
-	}
-	unpacked, err := unpack(ctx, debs)
-	if err != nil {
-		return err
-	}
-	entries, err := unpacked.cut(u)
-	if err != nil {
-		return err
-	}
-	_, err = writeLayer(out, entries)
-	return err
-}
-
-func (m *maker) archiveStep(c Component, f File) step {
-	name := path.Base(f.URL)
-	return step{
-		task: "packing " + name,
-		entry: func() (string, error) {
-			return m.store.entry("archive-"+f.Name, struct {
-				Archive  map[string]string `json:"archive"`
-				Name     string            `json:"name"`
-				Programs []Digest          `json:"programs"`
-			}{f.Archive, name, m.programs[c.Name].files})
-		},
-		work: func(_ context.Context, out string) error {
-			return packArchive(m.programs[c.Name], f.Archive, filepath.Join(out, name))
-		},
-		keep: func(r result) { m.archives[f.Name] = r },
-	}
-}
-
-func packArchive(programs result, paths map[string]string, target string) error {
-	var entries []tarEntry
-	for program, name := range paths {
-		entry, err := programs.entry(program, name)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, entry)
-	}
-	out, err := os.Create(target)
-	if err != nil {
-		return fmt.Errorf("packing: %w", err)
-	}
-	return programs.after(errors.Join(writeTar(out, nil, entries), out.Close()))
-}
-
-func (m *maker) imageStep(c Component, i Image) step {
-	// The inputs are results of the first round, which has ended when these run.
-	maker := func() imageMaker {
-		im := imageMaker{image: i, arch: m.Recipe.Architecture, programs: m.programs[c.Name]}
-		if u, ok := m.userlands[i.Userland]; ok {
-			im.userland = &u
-		}
-		return im
-	}
-	return step{
-		task:  "making the image " + i.Ref,
-		entry: func() (string, error) { return m.store.entry("image-"+c.Name, maker().inputs()) },
-		work:  func(ctx context.Context, out string) error { return maker().make(ctx, out) },
-		keep:  func(r result) { m.images[i.Ref] = r },
 	}
 }

@@ -41,25 +41,24 @@ func (d debian) download(ctx context.Context, install []string, out string) erro
 	if err != nil {
 		return fmt.Errorf("making apt's folder: %w", err)
 	}
-	defer os.RemoveAll(state)
+	defer func() { _ = os.RemoveAll(state) }()
 	for _, name := range []string{"lists/partial", "archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(state, name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(state, name), folderMode); err != nil {
 			return fmt.Errorf("making apt's folder: %w", err)
 		}
 	}
 	files := map[string]string{"status": "", "empty": "", "sources.list": d.sources()}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(state, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(state, name), []byte(text), fileMode); err != nil {
 			return fmt.Errorf("configuring apt: %w", err)
 		}
 	}
 	apt := append([]string{"apt-get", "-qq"}, d.options(state)...)
-	if _, err := (command{args: append(apt, "update")}).run(ctx); err != nil {
-		return err
-	}
-	args := append(apt, "install", "--yes", "--no-install-recommends", "--download-only")
-	if _, err := (command{args: append(args, install...)}).run(ctx); err != nil {
-		return err
+	take := []string{"install", "--yes", "--no-install-recommends", "--download-only"}
+	for _, act := range [][]string{{"update"}, slices.Concat(take, install)} {
+		if _, err := (command{args: slices.Concat(apt, act)}).run(ctx); err != nil {
+			return err
+		}
 	}
 	if err := takePackages(filepath.Join(state, "archives"), out); err != nil {
 		return err
@@ -161,11 +160,11 @@ func writeIndex(ctx context.Context, dir string) error {
 	for _, f := range contents {
 		sum := sha256.Sum256(f.data)
 		fmt.Fprintf(&release, " %s %d %s\n", hex.EncodeToString(sum[:]), len(f.data), f.name)
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, fileMode); err != nil {
 			return fmt.Errorf("writing the package index: %w", err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "Release"), release.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "Release"), release.Bytes(), fileMode); err != nil {
 		return fmt.Errorf("writing the package index: %w", err)
 	}
 	return nil

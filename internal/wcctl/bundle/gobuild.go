@@ -3,7 +3,6 @@ package bundle
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -49,7 +48,7 @@ func (p programs) build(ctx context.Context, c Component, out string) error {
 	if err != nil {
 		return fmt.Errorf("making a folder in the cache: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if err := os.CopyFS(work, os.DirFS(filepath.Join(p.source, c.Name))); err != nil {
 		return fmt.Errorf("copying the module of %s: %w", c.Name, err)
 	}
@@ -124,6 +123,3 @@ func goVersion(ctx context.Context) (string, error) {
 	out, err := command{args: []string{"go", "env", "GOVERSION"}}.run(ctx)
 	return strings.TrimSpace(string(out)), err
 }
-
-// executable is the mode of programs in a bundle.
-const executable fs.FileMode = 0o755

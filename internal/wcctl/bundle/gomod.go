@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/format"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +48,37 @@ func (m module) prepare(ctx context.Context) error {
 		return nil
 	}
 	return m.tidy(ctx)
+}
+
+// UpdateModule makes the go.mod and go.sum of a component's folder below source fit the wanted
+// versions, as Create does for itself at each build of another version.
+func UpdateModule(ctx context.Context, source string, c Component) error {
+	work, err := os.MkdirTemp("", "wcctl-module-")
+	if err != nil {
+		return fmt.Errorf("making a folder for the module: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	folder := filepath.Join(source, c.Name)
+	if err := os.CopyFS(work, os.DirFS(folder)); err != nil {
+		return fmt.Errorf("copying the module of %s: %w", c.Name, err)
+	}
+	m := module{dir: work, build: c.Build, env: programs{arch: runtime.GOARCH}.env()}
+	if err := m.prepare(ctx); err != nil {
+		return fmt.Errorf("preparing the module of %s %s: %w", c.Name, c.Version, err)
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(m.path(name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading the new module: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), text, fileMode); err != nil {
+			return fmt.Errorf("writing the new module: %w", err)
+		}
+	}
+	return nil
 }
 
 // fits tells whether go.mod requires exactly the wanted versions.
@@ -108,7 +141,7 @@ func (m module) require(ctx context.Context) error {
 	if err := os.RemoveAll(m.path("go.sum")); err != nil {
 		return err
 	}
-	return os.WriteFile(m.path("go.mod"), raw, 0o644)
+	return os.WriteFile(m.path("go.mod"), raw, fileMode)
 }
 
 // replaceStaging pins k8s.io/api and the others that name's own go.mod takes from folders:

@@ -14,7 +14,7 @@ import (
 )
 
 // It is not parallel: the go command's settings are this process's own.
-func TestAnotherVersionThanTheFolders(t *testing.T) { //nolint:paralleltest // see above
+func TestAnotherVersionThanTheFolders(t *testing.T) {
 	proxy := t.TempDir()
 	modules := map[string]map[string]string{
 		"example.test/tool@v1.1.0": {
@@ -33,10 +33,12 @@ replace example.test/part => ./staging/part
 import (
 	"example.test/part"
 	_ "example.test/tool/forbidden"
+	"example.test/tool/own"
 )
 
-func main() { println("tool 1.1.0 with part", part.Version) }
+func main() { println("tool", own.Version, "with part", part.Version) }
 `,
+			"own/own.go":             "package own\n\nconst Version = \"1.1.0\"\n",
 			"forbidden/forbidden.go": "package forbidden\n\nimport _ \"example.test/never/fetched\"\n",
 		},
 		"example.test/part@v0.1.0": {
@@ -73,6 +75,16 @@ func main() { println("tool 1.1.0 with part", part.Version) }
 		Files: []bundle.File{{Name: "tool", URL: "https://example.test/tool", Program: "tool"}},
 	}}
 	made := b.create(t)
+	pinned := filepath.Join(b.options.Source, "tool", "go.mod")
+	if raw, err := os.ReadFile(pinned); err != nil || !strings.Contains(string(raw), "tool v1.0.0") {
+		t.Errorf("a build changed the source to %s, %v", raw, err)
+	}
+	if err := bundle.UpdateModule(t.Context(), b.options.Source, b.options.Recipe.Components[0]); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(pinned); err != nil || !strings.Contains(string(raw), "tool v1.1.0") {
+		t.Errorf("the module was updated to %s, %v", raw, err)
+	}
 	out, err := exec.CommandContext(t.Context(), made.Path("tool")).CombinedOutput()
 	if want := "tool 1.1.0 with part 0.1.0\n"; err != nil || string(out) != want {
 		t.Errorf("the program said %q, %v; want %q", out, err, want)

@@ -58,7 +58,10 @@ func readLayer(r result) (layer, error) {
 		return layer{}, fmt.Errorf("reading a layer: %w", err)
 	}
 	var l layer
-	return l, json.Unmarshal(raw, &l)
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return layer{}, fmt.Errorf("reading a layer: %w", err)
+	}
+	return l, nil
 }
 
 // imageMaker writes one image as blobs and the descriptor of its manifest.
@@ -108,7 +111,7 @@ func (m imageMaker) make(_ context.Context, out string) error {
 		if err != nil {
 			return err
 		}
-		if err := m.userland.copyTo(layerName, filepath.Join(out, l.Digest.Hex), 0o644); err != nil {
+		if err := m.userland.copyTo(layerName, filepath.Join(out, l.Digest.Hex), fileMode); err != nil {
 			return err
 		}
 		layers = append(layers, l)
@@ -185,7 +188,7 @@ func writeBlob(dir string, media types.MediaType, v any) (v1.Descriptor, error) 
 	}
 	sum := sha256.Sum256(raw)
 	hash := v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
-	if err := os.WriteFile(filepath.Join(dir, hash.Hex), raw, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, hash.Hex), raw, fileMode); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("writing a blob: %w", err)
 	}
 	return v1.Descriptor{MediaType: media, Digest: hash, Size: int64(len(raw))}, nil

@@ -15,6 +15,13 @@ import (
 	"strings"
 )
 
+// The modes in a bundle and a cache: they hold no secret, and others may use them.
+const (
+	folderMode fs.FileMode = 0o755
+	fileMode   fs.FileMode = 0o644
+	executable fs.FileMode = 0o755
+)
+
 // store keeps what steps made, each result in a folder named by a hash of the step's inputs. A
 // folder appears whole or not at all.
 type store struct{ dir string }
@@ -71,16 +78,16 @@ func (s store) find(entry string) (result, bool) {
 func (s store) make(
 	ctx context.Context, entry string, work func(ctx context.Context, dir string) error,
 ) (result, error) {
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.dir, folderMode); err != nil {
 		return result{}, fmt.Errorf("making the cache: %w", err)
 	}
 	partial, err := os.MkdirTemp(s.dir, ".partial-")
 	if err != nil {
 		return result{}, fmt.Errorf("making a folder in the cache: %w", err)
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }()
 	out := filepath.Join(partial, "out")
-	if err := errors.Join(os.Chmod(partial, 0o755), os.Mkdir(out, 0o755)); err != nil {
+	if err := errors.Join(os.Chmod(partial, folderMode), os.Mkdir(out, folderMode)); err != nil {
 		return result{}, fmt.Errorf("making a folder in the cache: %w", err)
 	}
 	if err := work(ctx, out); err != nil {
@@ -156,7 +163,7 @@ func copyFile(source, target string, mode fs.FileMode) (Digest, error) {
 		return Digest{}, fmt.Errorf("copying into the bundle: %w", err)
 	}
 	defer in.Close()
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), folderMode); err != nil {
 		return Digest{}, fmt.Errorf("copying into the bundle: %w", err)
 	}
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -228,7 +235,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, append(raw, '\n'), fileMode); err != nil {
 		return fmt.Errorf("writing the record: %w", err)
 	}
 	return nil

@@ -53,7 +53,7 @@ func TestUserland(t *testing.T) {
 	if err := made.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	layers, err := filepath.Glob(filepath.Join(b.options.Cache, "userland-tools-*/out/layer.tar.gz"))
+	layers, err := filepath.Glob(filepath.Join(b.options.Cache, "userland-tools-*", "out", "layer.tar.gz"))
 	if err != nil || len(layers) != 1 {
 		t.Fatalf("layers %q, %v", layers, err)
 	}

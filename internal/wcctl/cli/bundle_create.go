@@ -165,7 +165,7 @@ func printBundleEvent(con *console, e event.Event) {
 		fmt.Fprintf(con.err, "[%d/%d] %s: done in %.1fs\n", e.Done, e.Total, e.Task, e.Seconds)
 	case e.Kind == event.TaskFinished:
 		fmt.Fprintf(con.err, "[%d/%d] %s: cached\n", e.Done, e.Total, e.Task)
-	case e.Kind == event.Note:
+	case e.Kind == event.Note || e.Kind == event.Warning:
 		fmt.Fprintln(con.err, e.Text)
 	}
 }
