@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -125,19 +126,10 @@ func pack(
 }
 
 func doctorError(opts *doctorOptions, result doctor.Result) error {
-	n := 0
-	var hint string
-	for _, f := range result.Findings {
-		if !f.Current {
-			continue
-		}
-		if n++; hint == "" {
-			hint = f.Hint
-		}
-	}
+	now, _ := byFault(result.Findings)
 	switch {
-	case n > 0:
-		return &Error{Cause: fmt.Errorf("found %s", counted(n, "fault")), Hint: hint}
+	case len(now) > 0:
+		return &Error{Cause: fmt.Errorf("found %s", counted(len(now), "fault")), Hint: now[0][0].Hint}
 	case len(result.Missing) > 0:
 		return &Error{
 			Cause: fmt.Errorf("%s did not answer; nothing else is wrong", names(result.Missing)),
@@ -159,25 +151,19 @@ func names(missing []doctor.Missing) string {
 func doctorPage(con *console, result doctor.Result) string {
 	style := newTheme(con.colored(con.out))
 	p := &page{width: con.width(con.out)}
-	now, earlier := 0, 0
-	for _, f := range result.Findings {
-		if !f.Current {
-			earlier++
-			continue
-		}
-		now++
-		showFinding(p, style, f, result.At)
+	now, earlier := byFault(result.Findings)
+	for _, group := range now {
+		showFinding(p, style, group, result.At)
 	}
-	if now == 0 {
+	if len(now) == 0 {
 		p.line("", "No known fault shows itself now", asIs)
 	}
-	if earlier > 0 {
+	if len(earlier) > 0 {
 		p.gap()
 		p.line("", "Seen earlier, not any more:", style.faint)
-		for _, f := range result.Findings {
-			if !f.Current {
-				p.line("  ", fmt.Sprintf("%s%s, %s ago", on(f.Machine), f.Title, ageOf(result.At, f.Last)), style.faint)
-			}
+		for _, group := range earlier {
+			f := group[0]
+			p.line("  ", fmt.Sprintf("%s%s, %s ago", on(group), f.Title, ageOf(result.At, f.Last)), style.faint)
 		}
 	}
 	if len(result.Missing) > 0 {
@@ -193,8 +179,26 @@ func doctorPage(con *console, result doctor.Result) string {
 	return p.String()
 }
 
-func showFinding(p *page, style theme, f doctor.Finding, at time.Time) {
-	p.line("", on(f.Machine)+f.Title, style.bad)
+// byFault puts together what is the same on several machines.
+func byFault(findings []doctor.Finding) (now, earlier [][]doctor.Finding) {
+	for _, f := range findings {
+		to := &earlier
+		if f.Current {
+			to = &now
+		}
+		i := slices.IndexFunc(*to, func(g []doctor.Finding) bool { return g[0].ID == f.ID })
+		if i < 0 {
+			*to = append(*to, []doctor.Finding{f})
+			continue
+		}
+		(*to)[i] = append((*to)[i], f)
+	}
+	return now, earlier
+}
+
+func showFinding(p *page, style theme, group []doctor.Finding, at time.Time) {
+	f := group[0]
+	p.line("", on(group)+f.Title, style.bad)
 	if f.Cause != "" {
 		p.line("  cause: ", f.Cause, asIs)
 	}
@@ -215,9 +219,16 @@ func showHint(p *page, style theme, hint string) {
 	}
 }
 
-func on(machine string) string {
-	if machine == "" {
+// on is "demo-worker-1, demo-worker-2: ".
+func on(group []doctor.Finding) string {
+	var machines []string
+	for _, f := range group {
+		if f.Machine != "" {
+			machines = append(machines, f.Machine)
+		}
+	}
+	if len(machines) == 0 {
 		return ""
 	}
-	return machine + ": "
+	return strings.Join(machines, ", ") + ": "
 }

@@ -116,7 +116,7 @@ func diagnose(e Evidence) []Finding {
 			order = append(order, fault.ID)
 		}
 		f.Count++
-		f.Last, f.Line = at, shorten(line)
+		f.Last, f.Line = at, fault.excerpt(line)
 		f.Current = current(fault, f, e.At)
 	}
 	findings := make([]Finding, len(order))
@@ -153,12 +153,29 @@ func lineTime(line string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func shorten(line string) string {
+// excerpt is a line, or of a long one what stands around the sign.
+func (f Fault) excerpt(line string) string {
 	line = strings.TrimSpace(line)
-	if len(line) > longestRow {
-		line = strings.ToValidUTF8(line[:longestRow], "") + "…"
+	if len(line) <= longestRow {
+		return line
 	}
-	return line
+	at := 0
+	for _, sign := range f.signs {
+		if i := strings.Index(line, sign); i >= 0 {
+			at = i
+			break
+		}
+	}
+	start := max(0, min(at-longestRow/3, len(line)-longestRow))
+	end := start + longestRow
+	text := strings.ToValidUTF8(line[start:end], "")
+	if start > 0 {
+		text = "… " + text
+	}
+	if end < len(line) {
+		text += " …"
+	}
+	return text
 }
 
 // duplicates are the facts that only several machines together tell.
@@ -197,8 +214,12 @@ func FromConditions(conditions []kube.Condition) []Finding {
 		if c.State == kube.Unknown && c.Name != "api-server" {
 			continue
 		}
+		hint := c.Hint
+		if strings.HasPrefix(hint, "wcctl doctor") {
+			hint = "" // that is what runs
+		}
 		found = append(found, Finding{
-			ID: "condition-" + c.Name, Title: "The condition " + c.Name + " does not hold", Hint: c.Hint,
+			ID: "condition-" + c.Name, Title: "The condition " + c.Name + " does not hold", Hint: hint,
 			Source: "conditions", Line: c.Message, First: c.Since, Last: c.Since, Count: 1, Current: true,
 		})
 	}

@@ -20,6 +20,12 @@ func networkFaults() []Fault {
 			signs: []string{"failed to find plugin \""},
 		},
 		{
+			ID: "cni-version", Title: "The pod network's configuration is newer than its programs",
+			Cause: "its cniVersion is one that the plugin in /opt/cni/bin does not speak",
+			Hint:  "sudo grep -r cniVersion /etc/cni/net.d # on the machine\nwcctl up --from network",
+			signs: []string{"incompatible CNI versions"},
+		},
+		{
 			ID: "flannel-not-ready", Title: "flannel has not set up its node",
 			Cause: "its pod does not run there, so that /run/flannel/subnet.env is missing",
 			Hint:  "kubectl -n kube-flannel get pods -o wide",
@@ -107,6 +113,13 @@ func controlPlaneFaults() []Fault {
 				"unable to transform key", "no matching prefix found",
 				"identity transformer tried to read encrypted data",
 			},
+		},
+		{
+			ID: "pod-sandbox", Title: "Pods cannot be started on a node",
+			Cause:   "containerd or the pod network refuses: the message has the reason",
+			Hint:    "kubectl get events -A --field-selector reason=FailedCreatePodSandBox",
+			signs:   []string{"Failed to create pod sandbox", "failed to setup network for sandbox"},
+			passing: true,
 		},
 		{
 			ID: "pod-crashes", Title: "A pod crashes again and again",

@@ -37,7 +37,7 @@ func (s *snapshot) onEveryNode(what string, pods []corev1.Pod) Condition {
 			since = later(since, when)
 			continue
 		}
-		bad = append(bad, n.Name+": "+podReason(&pods[i]))
+		bad = append(bad, n.Name+": "+s.podReason(&pods[i]))
 		if oldest.IsZero() || when.Before(oldest) {
 			oldest = when
 		}
@@ -56,10 +56,13 @@ func later(a, b time.Time) time.Time {
 }
 
 // podReason is why a pod is not ready, in the words of whatever is furthest behind.
-func podReason(pod *corev1.Pod) string {
+func (s *snapshot) podReason(pod *corev1.Pod) string {
 	statuses := append(slices.Clone(pod.Status.InitContainerStatuses), pod.Status.ContainerStatuses...)
 	for _, status := range statuses {
 		if w := status.State.Waiting; w != nil && w.Reason != "PodInitializing" {
+			if told := s.warnings[pod.UID]; w.Message == "" && told != "" {
+				return w.Reason + ": " + told
+			}
 			return strings.TrimSuffix(w.Reason+": "+firstLine(w.Message), ": ")
 		}
 		if t := status.State.Terminated; t != nil && t.ExitCode != 0 {
@@ -94,8 +97,8 @@ func judgeDNS(s *snapshot, _ Options) Condition {
 		want = *d.Spec.Replicas
 	}
 	if d.Status.ReadyReplicas < want || want == 0 {
-		return failing(s.unreadySince(dnsApp), "wcctl doctor", "%d of %d CoreDNS pods are ready%s",
-			d.Status.ReadyReplicas, want, s.whyNot(dnsApp))
+		return failing(unreadySince(s.systemPods("k8s-app", dnsApp)), "wcctl doctor", "%d of %d CoreDNS pods are ready%s",
+			d.Status.ReadyReplicas, want, s.whyNot(s.systemPods("k8s-app", dnsApp)))
 	}
 	if s.lookup != nil {
 		return failing(time.Time{}, "wcctl doctor", "CoreDNS runs, but does not answer: %v", s.lookup)
@@ -109,19 +112,19 @@ func judgeDNS(s *snapshot, _ Options) Condition {
 		d.Status.ReadyReplicas, want, strings.TrimSuffix(probeName, "."))
 }
 
-// whyNot is ": " and the first reason of the pods of an app that are not ready.
-func (s *snapshot) whyNot(app string) string {
-	for _, pod := range s.systemPods("k8s-app", app) {
+// whyNot is ": " and the first reason of those pods that are not ready.
+func (s *snapshot) whyNot(pods []corev1.Pod) string {
+	for _, pod := range pods {
 		if ready, _ := podReady(&pod); !ready {
-			return ": " + podReason(&pod)
+			return ": " + s.podReason(&pod)
 		}
 	}
 	return ""
 }
 
-func (s *snapshot) unreadySince(app string) time.Time {
+func unreadySince(pods []corev1.Pod) time.Time {
 	var oldest time.Time
-	for _, pod := range s.systemPods("k8s-app", app) {
+	for _, pod := range pods {
 		ready, when := podReady(&pod)
 		if !ready && (oldest.IsZero() || when.Before(oldest)) {
 			oldest = when
@@ -133,17 +136,20 @@ func (s *snapshot) unreadySince(app string) time.Time {
 const metricsApp = "metrics-server"
 
 func judgeMetrics(s *snapshot, _ Options) Condition {
-	installed := slices.ContainsFunc(s.deployments.value, func(d appsv1.Deployment) bool {
-		return d.Spec.Template.Labels["k8s-app"] == metricsApp
+	i := slices.IndexFunc(s.deployments.value, func(d appsv1.Deployment) bool {
+		return slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
+			return strings.HasSuffix(imageName(c.Image), "/"+metricsApp)
+		})
 	})
 	switch {
 	case s.deployments.err != nil:
 		return unknown(s.deployments.err)
-	case !installed:
+	case i < 0:
 		return failing(time.Time{}, "wcctl up --only metrics", "metrics-server is not installed")
 	case s.usage.err != nil:
-		return failing(s.unreadySince(metricsApp), "wcctl doctor", "metrics.k8s.io does not answer: %s%s",
-			firstLine(s.usage.err.Error()), s.whyNot(metricsApp))
+		pods := s.podsOfDeployment(&s.deployments.value[i])
+		return failing(unreadySince(pods), "wcctl doctor", "metrics.k8s.io does not answer: %s%s",
+			firstLine(s.usage.err.Error()), s.whyNot(pods))
 	}
 	var without []string
 	for _, n := range s.nodes.value {

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func find(t *testing.T, conditions []Condition, name string) Condition {
@@ -126,6 +127,24 @@ func TestFaultIsNamed(t *testing.T) {
 				s.unready("coredns-b", "ImagePullBackOff", "")
 			},
 			"dns", Failing, "1 of 2 CoreDNS pods are ready: ImagePullBackOff", later,
+		},
+		"pods that get no network": {
+			func(s *snapshot, _ *Options) {
+				s.deployments.value[0].Status.ReadyReplicas = 0
+				s.unready("coredns-a", "ContainerCreating", "")
+				s.warnings = map[types.UID]string{"": essence("Failed to create pod sandbox: rpc error: code = " +
+					"Unknown desc = failed to setup network for sandbox \"c7\": plugin type=\"flannel\" failed " +
+					"(add): incompatible CNI versions")}
+			},
+			"dns", Failing, "0 of 2 CoreDNS pods are ready: ContainerCreating: incompatible CNI versions", later,
+		},
+		"metrics-server not ready": {
+			func(s *snapshot, _ *Options) {
+				s.usage.err = errors.New("the server is currently unable to handle the request")
+				s.unready("metrics-server-a", "ImagePullBackOff", "")
+			},
+			"metrics", Failing, "metrics.k8s.io does not answer: the server is currently unable to handle the " +
+				"request: ImagePullBackOff", later,
 		},
 		"CoreDNS silent": {
 			func(s *snapshot, _ *Options) { s.lookup = errors.New("looking up x.: i/o timeout") },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
@@ -36,6 +39,8 @@ type snapshot struct {
 	usage       answer[[]metricsv1.NodeMetrics]
 	server      answer[serverMetrics]
 	lookup      error
+	// warnings are the last words about pods that do not start.
+	warnings map[types.UID]string
 
 	certificates   []Certificate
 	certificateErr []error
@@ -126,6 +131,7 @@ func (c *Cluster) observeObjects(ctx context.Context, s *snapshot, wg *sync.Wait
 			func(l *metricsv1.NodeMetricsList) []metricsv1.NodeMetrics { return l.Items }))
 	})
 	wg.Go(func() { s.server = c.serverMetrics(ctx) })
+	wg.Go(func() { s.warnings = c.podWarnings(ctx) })
 }
 
 // itemsOf spares each list its own check for an error.
@@ -145,4 +151,56 @@ func (s *snapshot) systemPods(label, value string) []corev1.Pod {
 		}
 	}
 	return found
+}
+
+// podsOfDeployment are the pods that its selector chooses.
+func (s *snapshot) podsOfDeployment(d *appsv1.Deployment) []corev1.Pod {
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return nil
+	}
+	var found []corev1.Pod
+	for _, pod := range s.pods.value {
+		if pod.Namespace == d.Namespace && selector.Matches(labels.Set(pod.Labels)) {
+			found = append(found, pod)
+		}
+	}
+	return found
+}
+
+// podWarnings are only a better wording: without them, a pod's own state is told.
+func (c *Cluster) podWarnings(ctx context.Context) map[types.UID]string {
+	list, err := c.client.CoreV1().Events("").List(ctx, metav1.ListOptions{
+		FieldSelector: "type=Warning,involvedObject.kind=Pod",
+	})
+	if err != nil {
+		return nil
+	}
+	warnings, last := map[types.UID]string{}, map[types.UID]time.Time{}
+	for _, e := range list.Items {
+		at := e.LastTimestamp.Time
+		if e.Series != nil {
+			at = e.Series.LastObservedTime.Time
+		}
+		if id := e.InvolvedObject.UID; !at.Before(last[id]) {
+			last[id] = at
+			warnings[id] = essence(e.Message)
+		}
+	}
+	return warnings
+}
+
+// essence leaves out the layers that a message came through, and what no line can hold.
+func essence(message string) string {
+	const longest = 200
+	message = firstLine(message)
+	for _, layer := range []string{"desc = ", "): "} {
+		if i := strings.LastIndex(message, layer); i >= 0 {
+			message = message[i+len(layer):]
+		}
+	}
+	if len(message) > longest {
+		message = strings.ToValidUTF8(message[:longest], "") + "…"
+	}
+	return message
 }

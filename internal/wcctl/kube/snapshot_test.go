@@ -136,6 +136,8 @@ func (s *snapshot) addDeployment(name, app string, replicas int32) {
 	d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: name}}
 	d.Spec.Replicas = &replicas
 	d.Spec.Template.Labels = map[string]string{"k8s-app": app}
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: d.Spec.Template.Labels}
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Image: "registry.k8s.io/" + name + ":v1"}}
 	d.Status.ReadyReplicas = replicas
 	s.deployments.value = append(s.deployments.value, d)
 	for i := range replicas {
