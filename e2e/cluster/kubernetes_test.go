@@ -151,16 +151,16 @@ func (l *lab) serveBundle() {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	l.t.Cleanup(cancel)
-	pool, err := remote.DialAll(ctx, l.fleet(), remote.Options{
-		KeyFile: filepath.Join(l.state(), "ssh", "id_ed25519"), Agent: "none",
-		KnownHosts: filepath.Join(l.state(), "known_hosts"), Wait: time.Minute,
-	}, 0)
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	server := &http.Server{Handler: b.Handler(), ReadHeaderTimeout: time.Minute}
 	l.t.Cleanup(func() { _ = server.Close() })
-	for _, c := range pool.Clients() {
+	for _, m := range l.fleet() {
+		c, err := remote.Dial(ctx, remote.Options{
+			Machine: m, KeyFile: filepath.Join(l.state(), "ssh", "id_ed25519"), Agent: "none",
+			KnownHosts: filepath.Join(l.state(), "known_hosts"), Wait: time.Minute,
+		})
+		if err != nil {
+			l.t.Fatal(err)
+		}
 		listener, err := c.Listen(release.BundleAddress)
 		if err != nil {
 			l.t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -70,6 +71,7 @@ func (a *auth) openAgent(socket string) {
 		a.agentState = fmt.Sprintf("an agent that does not answer (%v)", err)
 		return
 	}
+	conn = &boundedConn{conn}
 	a.conn, a.agent = conn, agent.NewClient(conn)
 	keys, err := a.agent.List()
 	if err != nil {
@@ -77,6 +79,20 @@ func (a *auth) openAgent(socket string) {
 		return
 	}
 	a.agentState = fmt.Sprintf("an agent with %d keys", len(keys))
+}
+
+// agentTimeout leaves time to touch a hardware key.
+const agentTimeout = 30 * time.Second
+
+// boundedConn asks an agent that may hang; each question has its own time.
+type boundedConn struct{ net.Conn }
+
+// Write implements net.Conn; what is read after it is its answer.
+func (c *boundedConn) Write(b []byte) (int, error) {
+	if err := c.SetDeadline(time.Now().Add(agentTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 func (a *auth) addFile(o Options) error {

@@ -62,6 +62,10 @@ type Client struct {
 // Dial logs in. The login ends with ctx too. Its errors are *Error.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	o = o.withDefaults()
+	if o.Machine.SSH.Host == "" {
+		// The network library would take it for this computer.
+		return nil, newError(o, UnknownHost, errors.New("its address is not known yet"))
+	}
 	login, err := newAuth(o)
 	if err != nil {
 		return nil, err

@@ -165,7 +165,7 @@ func handshakeFault(
 	}
 	e := handshakeError(o, address, err, login)
 	if proxy, ok := conn.(*proxyConn); ok && e.Kind == HungUp {
-		return newError(o, Proxy, proxy.fault())
+		return proxy.fault(o)
 	}
 	return e
 }

@@ -137,6 +137,12 @@ func TestDialWaitsForAMachineThatStarts(t *testing.T) {
 	dial(t, server.options(t))
 }
 
+func TestNoAddress(t *testing.T) {
+	t.Parallel()
+	_, err := Dial(t.Context(), Options{Machine: fleet.Machine{Name: "worker-1"}, Agent: noAgent})
+	wantKind(t, err, UnknownHost, "not known yet", "wcctl up")
+}
+
 func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	o := Options{
@@ -253,6 +259,10 @@ func TestBastion(t *testing.T) {
 	o.Bastion.KeyFile = o.KeyFile
 	_, err = Dial(t.Context(), o)
 	wantKind(t, err, Auth, "bastion 127.0.0.1", "ssh-copy-id")
+	o.Bastion.KeyFile = bastion.keyFile
+	o.Machine, o.KeyFile = server.machine("worker-1"), bastion.keyFile
+	_, err = Dial(t.Context(), o)
+	wantKind(t, err, Auth, "denied", ".pub -J "+bastion.user+"@127.0.0.1:"+strconv.Itoa(bastion.port))
 }
 
 func TestProxyCommand(t *testing.T) {
@@ -274,6 +284,14 @@ func TestProxyCommand(t *testing.T) {
 	o.Machine.SSH.ProxyCommand = "sh -c 'echo no such session >&2; exit 3'"
 	_, err = Dial(t.Context(), o)
 	wantKind(t, err, Proxy, "no such session", "'ProxyCommand=sh -c ")
+	for _, command := range []string{
+		"no-such-program-here %h", "sh -c 'echo SessionManagerPlugin is not found >&2; exit 255'",
+		"sh -c 'echo Unable to locate credentials >&2; exit 253'",
+	} {
+		o.Machine.SSH.ProxyCommand, o.Wait = command, time.Hour // not waited for
+		_, err = Dial(t.Context(), o)
+		wantKind(t, err, ProxyBroken, "the proxy command", "ProxyCommand=")
+	}
 }
 
 // gate forwards to an address until it is shut; then it holds all connections in silence.

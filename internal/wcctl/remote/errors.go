@@ -30,10 +30,13 @@ const (
 	KeyTooOpen     Kind = "key_too_open"
 	KeyInvalid     Kind = "key_invalid"
 	KeyPassphrase  Kind = "key_passphrase"
-	Proxy          Kind = "proxy"
-	Algorithms     Kind = "algorithms"
-	Forwarding     Kind = "forwarding"
-	Sudo           Kind = "sudo"
+	// Proxy is a proxy command that ended, as one to a machine that has not registered yet does.
+	Proxy Kind = "proxy"
+	// ProxyBroken is one that cannot work without somebody's help: not installed, not allowed.
+	ProxyBroken Kind = "proxy_broken"
+	Algorithms  Kind = "algorithms"
+	Forwarding  Kind = "forwarding"
+	Sudo        Kind = "sudo"
 	// Lost is a login that ended under a command.
 	Lost Kind = "lost"
 )
@@ -57,7 +60,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Temporary tells that the same may work later without anybody's help, as while a machine starts.
 func (e *Error) Temporary() bool {
 	switch e.Kind {
-	case Refused, Timeout, Unreachable, HungUp, Lost:
+	case Refused, Timeout, Unreachable, HungUp, Proxy, Lost:
 		return true
 	default:
 		return false
@@ -69,8 +72,11 @@ func newError(o Options, kind Kind, cause error) *Error {
 	e := &Error{Kind: kind, Host: o.Machine.Name, Cause: cause}
 	switch kind {
 	case UnknownHost:
-		e.Hint = "getent hosts " + o.Machine.SSH.Host
-	case Refused, Timeout, Unreachable, HungUp, NotSSH, Auth, Proxy, Algorithms, Lost:
+		e.Hint = "wcctl up"
+		if o.Machine.SSH.Host != "" {
+			e.Hint = "getent hosts " + o.Machine.SSH.Host
+		}
+	case Refused, Timeout, Unreachable, HungUp, NotSSH, Auth, Proxy, ProxyBroken, Algorithms, Lost:
 		e.Hint = o.SSHCommand("-v") + " true"
 	case Forwarding:
 		e.Hint = o.SSHCommand() + " 'sudo sshd -T | grep -i allowtcpforwarding'"
@@ -123,15 +129,12 @@ func handshakeError(o Options, address string, err error, tried *auth) *Error {
 }
 
 func authError(o Options, address string, tried *auth) *Error {
-	m := o.Machine
 	e := newError(o, Auth, fmt.Errorf("%s: login as %q denied; tried %s",
-		address, m.SSH.User, tried.report()))
+		address, o.Machine.SSH.User, tried.report()))
 	if tried.keyFile != "" {
-		port := ""
-		if m.SSH.Port != defaultPort {
-			port = fmt.Sprintf("-p %d ", m.SSH.Port)
-		}
-		e.Hint = fmt.Sprintf("ssh-copy-id -i %s.pub %s%s", quote(tried.keyFile), port, login(m.SSH))
+		o.KeyFile, o.KnownHosts = "", ""
+		_, way, _ := strings.Cut(o.SSHCommand(), " ")
+		e.Hint = "ssh-copy-id -i " + quote(tried.keyFile) + ".pub " + way
 	}
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,15 +76,28 @@ func (p *proxyConn) Close() error {
 }
 
 // fault is how the command ended, with its own last words.
-func (p *proxyConn) fault() error {
+func (p *proxyConn) fault(o Options) *Error {
 	_ = p.Close()
 	<-p.ended
-	text := p.stderr.String()
+	text := strings.TrimSpace(p.stderr.String())
+	kind := Proxy
+	var exit *exec.ExitError
+	if missing := errors.As(p.err, &exit) && exit.ExitCode() == commandNotFound; missing ||
+		hopeless.MatchString(text) {
+		kind = ProxyBroken
+	}
 	if text == "" && p.err != nil {
 		text = p.err.Error()
 	}
-	return fmt.Errorf("the proxy command %q ended: %s", p.command, strings.TrimSpace(text))
+	return newError(o, kind, fmt.Errorf("the proxy command %q ended: %s", p.command, text))
 }
+
+// commandNotFound is the shell's exit code for a program that is not there.
+const commandNotFound = 127
+
+// hopeless are the words of proxy commands, the AWS one mostly, that no waiting heals.
+var hopeless = regexp.MustCompile(`(?i)not found: |is not found|command not found|credentials|` +
+	`expired ?token|token .*expired|access ?denied|unauthorized|not authorized|permission denied`)
 
 type proxyAddr string
 
