@@ -1,6 +1,6 @@
 #!/bin/sh
-# Applies the manifests of standard input, and prints what differed; then waits for WAIT, a list of
-# namespace/kind/name, whose selector is the object's own.
+# Applies the manifests of standard input, and prints what differed; then waits for what WAIT names
+# as namespace/kind/name, by the object's own selector.
 set -eu
 export KUBECONFIG=/etc/kubernetes/admin.conf
 as="--server-side --force-conflicts --field-manager wastecoach"
@@ -18,9 +18,11 @@ for object in $WAIT; do
 	if kubectl --namespace "$namespace" rollout status "${object#*/}" --timeout "$PATIENCE" >"$work/out" 2>&1
 	then continue; fi
 	kubectl --namespace "$namespace" get pods --output wide >&2 || true
-	kubectl --namespace "$namespace" get events --field-selector type=Warning \
-		--sort-by .lastTimestamp --output custom-columns=OBJECT:.involvedObject.name,MESSAGE:.message |
-		tail -n 8 >&2 || true
-	echo "$object is not ready after $PATIENCE: $(tail -n 1 "$work/out")" >&2
+	kubectl --namespace "$namespace" get events --field-selector type=Warning --sort-by .lastTimestamp \
+		--no-headers --output custom-columns=OBJECT:.involvedObject.name,MESSAGE:.message |
+		tail -n 8 >"$work/events" || true
+	cat "$work/events" >&2
+	cause=$(tail -n 1 "$work/events")
+	echo "$object is not ready after $PATIENCE: ${cause:-$(tail -n 1 "$work/out")}" >&2
 	exit 1
 done

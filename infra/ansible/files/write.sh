@@ -11,7 +11,7 @@ awk -v work="$work" '
 	{ print >(work "/" n) }'
 while read -r number path mode; do
 	if cmp --silent "$work/$number" "$path" && [ "0$(stat --format %a "$path")" = "$mode" ]; then continue; fi
-	mkdir -p "${path%/*}"
+	(umask 022 && mkdir -p "${path%/*}")
 	# A rename, so that nobody ever reads half a file.
 	install --owner root --group root --mode "$mode" "$work/$number" "$path.wcctl"
 	mv -f "$path.wcctl" "$path"

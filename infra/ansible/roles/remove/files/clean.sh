@@ -11,6 +11,9 @@ if ! flock --wait 60 9; then
 	exit 1
 fi
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
 gone() {
 	for path in "$@"; do
 		if [ ! -e "$path" ] && [ ! -L "$path" ]; then continue; fi
@@ -26,13 +29,20 @@ empty() {
 stop_pods() {
 	systemctl stop kubelet 2>/dev/null
 	if ! systemctl is-active --quiet containerd; then return; fi
-	ctr --namespace k8s.io tasks ls --quiet | while read -r task; do
-		ctr --namespace k8s.io tasks kill --signal KILL "$task" >/dev/null 2>&1
-		ctr --namespace k8s.io tasks delete --force "$task" >/dev/null 2>&1
-		ctr --namespace k8s.io containers delete "$task" >/dev/null 2>&1
-		echo "container $task"
-	done
+	ctr --namespace k8s.io tasks ls --quiet >"$work/tasks"
+	while read -r task; do end_task "$task" & done <"$work/tasks"
+	wait
+	# What held the containers; a pod's stays as long as nobody asks the CRI plugin to end it.
+	shims | while read -r pid; do kill -KILL "$pid" && echo "process $pid"; done
 }
+
+end_task() {
+	ctr --namespace k8s.io tasks delete --force "$1" >/dev/null 2>&1
+	ctr --namespace k8s.io containers delete "$1" >/dev/null 2>&1
+	echo "container $1"
+}
+
+shims() { pgrep --full '^[^ ]*/containerd-shim-runc-v2 -namespace k8s.io '; }
 
 unmount() {
 	awk '$2 ~ "^/var/lib/kubelet/|^/run/containerd/io.containerd|^/run/netns/cni-" { print $2 }' /proc/mounts |
@@ -75,23 +85,29 @@ cluster() {
 programs() {
 	systemctl disable --quiet --now kubelet 2>/dev/null
 	systemctl disable --quiet --now containerd 2>/dev/null
-	archives=/var/lib/wastecoach/archives
-	if [ -e $archives/containerd.tar.gz ]; then
-		tar -tzf $archives/containerd.tar.gz | while read -r file; do gone "/usr/local/bin/${file##*/}"; done
+	archives=/var/cache/wastecoach
+	if [ -e $archives-containerd.tar.gz ]; then
+		tar -tzf $archives-containerd.tar.gz | while read -r file; do
+			case $file in
+			*/) ;;
+			*) gone "/usr/local/bin/${file##*/}" ;;
+			esac
+		done
 	fi
-	if [ -e $archives/cni-plugins.tar.gz ]; then gone /opt/cni; fi
-	gone /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl /usr/local/bin/runc \
+	if [ -e $archives-cni-plugins.tar.gz ]; then gone /opt/cni /opt/containerd; fi
+	gone $archives-* /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl /usr/local/bin/runc \
 		/etc/systemd/system/kubelet.service /etc/systemd/system/containerd.service /etc/containerd \
 		/var/lib/containerd /run/containerd /etc/sysctl.d/90-wastecoach.conf \
 		/etc/modules-load.d/wastecoach.conf /etc/wastecoach \
 		/var/lib/wastecoach
 	systemctl daemon-reload
+	rmdir --ignore-fail-on-non-empty /etc/cni "$HOME/.ansible/tmp" "$HOME/.ansible" 2>/dev/null
 }
 
 cluster
 if [ "$DEPTH" = all ]; then programs; fi
 
-left=$(pgrep --list-name '^(kubelet|kube-|etcd|flanneld|coredns)' || true)
+left=$(pgrep --list-name '^(kubelet|kube-|etcd|flanneld|coredns|containerd-shim)' || true)
 if [ -n "$left" ]; then
 	say "$left"
 	say "these programs of the cluster are still running on $(hostname)"
