@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,22 +28,32 @@ func ensureDisk(path string, size int) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	temp := path + ".new"
-	file, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A name of its own: a killed try may still be writing to its file.
+	file, err := os.CreateTemp(filepath.Dir(path), diskName+".new-*")
 	if err != nil {
 		return fmt.Errorf("making a disk: %w", err)
 	}
 	if err := errors.Join(file.Truncate(int64(size)*gib), file.Close()); err != nil {
-		return fmt.Errorf("making a disk of %d GiB: %w", size, err)
+		return errors.Join(fmt.Errorf("making a disk of %d GiB: %w", size, err), os.Remove(file.Name()))
 	}
-	// No blocks are kept for root: a full disk shall be full for the machine's services too.
-	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-L", "wastecoach", //nolint:noctx // < 1 s
-		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", temp).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("formatting a disk: %w\n%s", err, bytes.TrimSpace(out))
+	if err := format(file.Name()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := os.Rename(file.Name(), path); err != nil {
 		return fmt.Errorf("making a disk: %w", err)
+	}
+	return nil
+}
+
+// format keeps no blocks for root: a full disk shall be full for the machine's services, too.
+func format(path string) error {
+	runtime.LockOSThread() // Pdeathsig is about this thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-L", "wastecoach", //nolint:noctx // < 1 s
+		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("formatting a disk: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -24,13 +24,14 @@ import (
 )
 
 const (
-	// bootGoal and imageGoal are what README promises of three machines and of their image.
+	// bootGoal and imageGoal are what the design asks of three machines and of their image.
 	bootGoal  = 10 * time.Second
 	imageGoal = 90 * time.Second
 )
 
 // TestThreeServers boots Debian on three machines, as wcctl up --target local does.
 func TestThreeServers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	settings := readSettings(t)
 	began := time.Now()

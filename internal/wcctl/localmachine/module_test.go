@@ -17,8 +17,9 @@ import (
 const module = "../../../infra/terraform/local"
 
 // TestTerraformMakesAndDeletes drives the module with a program that notes how it is called.
+//
+//nolint:paralleltest // Terraform dies with the thread that started it; other tests end threads
 func TestTerraformMakesAndDeletes(t *testing.T) {
-	t.Parallel()
 	lab, dir := openLab(t)
 	calls := filepath.Join(dir, "calls")
 	program := filepath.Join(dir, "wcctl")

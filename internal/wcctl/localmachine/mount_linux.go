@@ -185,7 +185,8 @@ func mountGroups(all []hierarchy) error {
 	if unified(all) {
 		return mount{source: "cgroup2", target: root, kind: "cgroup2", flags: flags}.do()
 	}
-	if err := (mount{source: "tmpfs", target: root, kind: "tmpfs", flags: flags, data: "mode=755"}).do(); err != nil {
+	folder := mount{source: "tmpfs", target: root, kind: "tmpfs", flags: flags, data: "mode=755"}
+	if err := folder.do(); err != nil {
 		return err
 	}
 	for _, h := range all {

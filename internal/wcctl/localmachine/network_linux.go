@@ -60,13 +60,12 @@ func ensureNamespace(name string) (netns.NsHandle, error) {
 			return netns.None(), fmt.Errorf("removing the dead network namespace %s: %w", name, err)
 		}
 	}
-	created := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends in the new namespace
+	err = onThread(func() error {
+		var err error
 		ns, err = netns.NewNamed(name)
-		created <- err
-	}()
-	if err := <-created; err != nil {
+		return err
+	})
+	if err != nil {
 		return netns.None(), fmt.Errorf("making network namespace %s: %w", name, err)
 	}
 	return ns, nil
@@ -211,14 +210,31 @@ func inNamespace(name string, f func() error) error {
 		return fmt.Errorf("opening network namespace %s: %w", name, err)
 	}
 	defer ns.Close()
+	return onThread(func() error {
+		if err := netns.Set(ns); err != nil {
+			return fmt.Errorf("entering network namespace %s: %w", name, err)
+		}
+		return f()
+	})
+}
+
+// onThread runs f, which may change the thread's network namespace, on a thread that others get only
+// after it was changed back.
+func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends there
-		if err := netns.Set(ns); err != nil {
-			done <- fmt.Errorf("entering network namespace %s: %w", name, err)
-			return
+		runtime.LockOSThread()
+		before, err := netns.Get()
+		if err != nil {
+			done <- fmt.Errorf("finding our network namespace: %w", err)
+			return // still locked: the thread ends with its goroutine
 		}
-		done <- f()
+		defer before.Close()
+		err = f()
+		if netns.Set(before) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
 }

@@ -43,7 +43,8 @@ func provision(o bootOrder) error {
 	if err := os.MkdirAll("root/.ssh", 0o700); err != nil {
 		return fmt.Errorf("making root's key folder: %w", err)
 	}
-	if err := writeFile("root/.ssh/authorized_keys", strings.TrimSpace(o.AuthorizedKey)+"\n", 0o600); err != nil {
+	key := strings.TrimSpace(o.AuthorizedKey) + "\n"
+	if err := writeFile("root/.ssh/authorized_keys", key, 0o600); err != nil {
 		return err
 	}
 	if err := writeHostKey(o.Name); err != nil {

@@ -66,7 +66,7 @@ func Supervise(ctx context.Context, stateDir, name string, log *slog.Logger) err
 		}
 		log.Info("machine ended", "signal", how.String())
 		// A process namespace dies of SIGHUP when it reboots and of SIGINT when it powers off.
-		if stopping := ctx.Err() != nil; stopping || how != syscall.SIGHUP {
+		if again := how == syscall.SIGHUP && ctx.Err() == nil; !again {
 			return nil
 		}
 	}
