@@ -13,6 +13,8 @@ type Want struct {
 	Cluster string
 	// Authority is the AuthorityHash of the cluster that wcctl knows; empty before there is one.
 	Authority string
+	// Distribution is what a bundle's packages are for, e.g. debian-12; empty without a bundle.
+	Distribution string
 	// Lab allows what only machines on this computer may have: cgroup v1, and one kernel and one
 	// product UUID for all.
 	Lab bool

@@ -61,6 +61,13 @@ func (c *checker) past() {
 		c.add(Leftovers, Error, f.command("kubeadm reset --force && rm -rf /etc/cni/net.d "+
 			"/etc/kubernetes /var/lib/etcd /var/lib/kubelet /var/lib/wastecoach"), c.leftover())
 	}
+	// With a record of ours they came later, and by somebody who knows.
+	if len(f.Runtimes) > 0 && len(f.Records) == 0 {
+		names := strings.Join(f.Runtimes, " ")
+		c.add(Runtime, Error, f.command("apt-get remove "+names), fmt.Sprintf(
+			"it has a container runtime already: %s; wcctl installs containerd, and both would use the "+
+				"same files", names))
+	}
 	c.ports(foreign)
 }
 

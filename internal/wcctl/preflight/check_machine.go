@@ -18,6 +18,10 @@ func (c *checker) system() {
 		c.add(OSOld, Warning, "", fmt.Sprintf(
 			"%s is older than what is tested: Debian %d and Ubuntu %v", f.OS.Name, minDebian, minUbuntu))
 	}
+	if want := c.want.Distribution; want != "" && want != f.distribution() {
+		c.add(Distribution, Error, "", fmt.Sprintf(
+			"the bundle's packages are for %s, but this is %s (%s)", want, f.distribution(), f.OS.Name))
+	}
 	if !f.Systemd {
 		c.add(Systemd, Error, f.command("ps -p 1"), "systemd does not run the machine")
 	}
@@ -44,6 +48,15 @@ func (f *Facts) isOld() bool {
 		return false
 	}
 	return f.OS.ID == "debian" && version < minDebian || f.OS.ID == "ubuntu" && version < minUbuntu
+}
+
+// distribution is as in a bundle's lock: Debian counts whole releases, Ubuntu halves of a year.
+func (f *Facts) distribution() string {
+	version := f.OS.Version
+	if f.OS.ID == "debian" {
+		version, _, _ = strings.Cut(version, ".")
+	}
+	return f.OS.ID + "-" + version
 }
 
 func goArchitecture(machine string) string {
@@ -164,6 +177,12 @@ func (c *checker) network() {
 		c.add(DNSLoop, Error, f.command("cat /etc/resolv.conf"), fmt.Sprintf(
 			"/etc/resolv.conf names only the machine itself (%s): CoreDNS would ask itself in a loop",
 			strings.Join(f.Resolvers, ", ")))
+	}
+	if len(f.Firewalls) > 0 {
+		c.add(Firewall, Warning, f.command("ufw status verbose || firewall-cmd --list-all"), fmt.Sprintf(
+			"%s is active: it must let the machines reach each other, on 6443 and 10250 by TCP and on the "+
+				"pod network's port, 8472 for flannel and 4789 for Calico, by UDP",
+			strings.Join(f.Firewalls, ", ")))
 	}
 	if len(f.Addresses) > 0 && !slices.Contains(f.Addresses, f.Machine.Address) {
 		c.add(Address, Error, f.command("ip -brief address"), fmt.Sprintf(

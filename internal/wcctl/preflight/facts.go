@@ -61,6 +61,9 @@ type Facts struct {
 	// Leftovers are files that only a cluster makes, Others the units of other distributions that run.
 	Leftovers []string `json:"leftovers"`
 	Others    []string `json:"others"`
+	// Runtimes are packages with a container runtime, Firewalls the units of active ones.
+	Runtimes  []string `json:"runtimes"`
+	Firewalls []string `json:"firewalls"`
 	// Records are the phases that wcctl has done here.
 	Records []string `json:"records"`
 }

@@ -79,7 +79,25 @@ authority() {
 leftovers() {
 	for file in /etc/kubernetes/*.conf /etc/kubernetes/manifests/*.yaml /var/lib/etcd/member \
 		/var/lib/kubelet/config.yaml /var/lib/kubelet/pki /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist; do
+		case $file in *podman*) continue ;; esac # its own, beside any cluster
 		[ -e "$file" ] && printf '%s\n' "$file"
+	done
+}
+
+# Container runtimes that would be fought over, and firewalls.
+runtimes() {
+	for package in containerd containerd.io cri-o docker-ce docker.io; do
+		if [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" = installed ]; then
+			echo "$package"
+		fi
+	done
+	if [ -e /snap/bin/docker ]; then echo 'docker (snap)'; fi
+}
+
+firewalls() {
+	for unit in ufw firewalld; do
+		if [ $unit = ufw ] && ! grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then continue; fi
+		if systemctl is-active --quiet $unit 2>/dev/null; then echo $unit; fi
 	done
 }
 
@@ -182,4 +200,6 @@ printf '{%s}\n' "$(join \
 	"$(flag joined test -e /var/lib/wastecoach/joined)" \
 	"$(leftovers | list leftovers)" \
 	"$(others | list others)" \
+	"$(runtimes | list runtimes)" \
+	"$(firewalls | list firewalls)" \
 	"$(records | list records)")"
