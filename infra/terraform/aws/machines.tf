@@ -1,14 +1,18 @@
 locals {
   api_port      = 6443
   control_plane = "${var.cluster}-control-plane"
-  workers       = [for i in range(var.workers) : "${var.cluster}-worker-${i + 1}"]
-  edge          = local.workers[0]
+  # The lowest numbers that no removed worker had: a name and an address are not given twice.
+  numbers = slice([
+    for n in range(1, 1 + var.workers + length(var.retired_workers)) : n if !contains(var.retired_workers, n)
+  ], 0, var.workers)
+  workers = [for n in local.numbers : "${var.cluster}-worker-${n}"]
+  edge    = local.workers[0]
 
   # Fixed addresses: certificates and /etc/hosts outlive a machine that is replaced.
   addresses = merge(
     { (local.control_plane) = cidrhost(local.private_cidr, 10) },
     { (local.edge) = cidrhost(local.public_cidr, 10) },
-    { for i, name in slice(local.workers, 1, var.workers) : name => cidrhost(local.private_cidr, 20 + i) },
+    { for n in slice(local.numbers, 1, var.workers) : "${var.cluster}-worker-${n}" => cidrhost(local.private_cidr, 18 + n) },
   )
 
   # A family is letters, its number, its attributes: a g there, or the family a1, is Graviton.

@@ -54,6 +54,21 @@ variable "workers" {
   }
 }
 
+variable "retired_workers" {
+  description = "Numbers of workers that were removed; wcctl node remove keeps them."
+  type        = list(number)
+  default     = []
+
+  validation {
+    condition     = alltrue([for n in var.retired_workers : n > 1 && n == floor(n)])
+    error_message = "retired_workers must be whole numbers from 2: worker 1 is the way in and out."
+  }
+  validation {
+    condition     = length(distinct(var.retired_workers)) == length(var.retired_workers)
+    error_message = "retired_workers must not hold a number twice."
+  }
+}
+
 variable "volume_gib" {
   description = "Size of each machine's disk in GiB."
   type        = number

@@ -1,14 +1,19 @@
 locals {
+  # The lowest numbers that no removed worker had: a name and an address are not given twice.
+  numbers = slice([
+    for n in range(1, 1 + var.workers + length(var.retired_workers)) : n if !contains(var.retired_workers, n)
+  ], 0, var.workers)
+
   names = concat(
     ["${var.cluster}-control-plane"],
-    [for i in range(var.workers) : "${var.cluster}-worker-${i + 1}"],
+    [for n in local.numbers : "${var.cluster}-worker-${n}"],
   )
 
   machines = {
     for i, name in local.names : name => {
       name           = name
       role           = i == 0 ? "control-plane" : "worker"
-      address        = cidrhost(var.subnet, 11 + i)
+      address        = cidrhost(var.subnet, 11 + (i == 0 ? 0 : local.numbers[i - 1]))
       public_address = ""
       api_address    = i == 0 ? "127.0.0.1:${var.reservations[name].api_port}" : ""
       edge           = i == 1

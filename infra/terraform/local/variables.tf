@@ -39,6 +39,21 @@ variable "workers" {
   }
 }
 
+variable "retired_workers" {
+  description = "Numbers of workers that were removed; wcctl node remove keeps them."
+  type        = list(number)
+  default     = []
+
+  validation {
+    condition     = alltrue([for n in var.retired_workers : n >= 1 && n == floor(n)])
+    error_message = "retired_workers must be whole numbers from 1."
+  }
+  validation {
+    condition     = length(distinct(var.retired_workers)) == length(var.retired_workers)
+    error_message = "retired_workers must not hold a number twice."
+  }
+}
+
 variable "subnet" {
   description = "The machines' own network, which nothing leaves; its first address is the gateway."
   type        = string
@@ -49,7 +64,7 @@ variable "subnet" {
     error_message = "subnet must be an IPv4 network without host bits, e.g. 10.77.0.0/24."
   }
   validation {
-    condition     = can(cidrhost(var.subnet, 11 + var.workers + 1))
+    condition     = can(cidrhost(var.subnet, 11 + var.workers + length(var.retired_workers) + 1))
     error_message = "subnet is too small: the machines' addresses begin at its 11th."
   }
 }
@@ -104,7 +119,7 @@ variable "reservations" {
 
   validation {
     condition = length(setsubtract(
-      concat(["${var.cluster}-control-plane"], [for i in range(var.workers) : "${var.cluster}-worker-${i + 1}"]),
+      local.names,
       keys(var.reservations)
     )) == 0
     error_message = "reservations must have every machine: CLUSTER-control-plane, CLUSTER-worker-1 and so on."

@@ -2,20 +2,18 @@ package cli
 
 import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
-	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
 // reservations are what Terraform must know of machines on this computer before they are made. A
 // plan reserves nothing: what does not exist gets stand-ins.
 func reservations(
-	c *spec.Cluster, folder workspace.Folder, dry bool,
+	names []string, folder workspace.Folder, dry bool,
 ) (map[string]localmachine.Reservation, error) {
 	lab, err := localmachine.Open(string(folder))
 	if err != nil {
 		return nil, err
 	}
-	names := localmachine.Names(c.Metadata.Name, c.Spec.Local.Workers)
 	if !dry {
 		return lab.Reserve(names)
 	}

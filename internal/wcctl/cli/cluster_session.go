@@ -19,6 +19,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 	"github.com/wastecoach/wastecoach/internal/wcctl/remote"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
@@ -53,6 +54,10 @@ type sessionOptions struct {
 	id       string
 	// log receives what children print.
 	log io.Writer
+	// roster stands for the state folder's where a command will change it; replace are resources that
+	// Terraform shall make anew.
+	roster  *roster.Roster
+	replace []string
 }
 
 // openSession wires the parts together; with dry it works on copies.

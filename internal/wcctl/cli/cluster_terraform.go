@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/wastecoach/wastecoach/infra"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
@@ -25,21 +26,28 @@ func openTerraform(
 	if err != nil {
 		return nil, fmt.Errorf("opening the module of %s: %w", c.Spec.Target, err)
 	}
-	vars, err := terraformVariables(c, folder, authorized, o.dry)
+	vars, err := terraformVariables(c, folder, authorized, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := terraform.Prepare(dir, module, vars, stateBackend(c)); err != nil {
 		return nil, err
 	}
-	return terraform.New(terraform.Options{Dir: dir, Log: o.log, Phase: "machines"})
+	return terraform.New(terraform.Options{Dir: dir, Log: o.log, Phase: "machines", Replace: o.replace})
 }
 
 // terraformVariables are what the file says and what only this run knows.
 func terraformVariables(
-	c *spec.Cluster, folder workspace.Folder, authorized string, dry bool,
+	c *spec.Cluster, folder workspace.Folder, authorized string, o sessionOptions,
 ) (map[string]any, error) {
 	vars := c.Variables()
+	known, err := o.knownWorkers(folder)
+	if err != nil {
+		return nil, err
+	}
+	if len(known.Retired) > 0 && c.Spec.Target != spec.Hosts {
+		vars["retired_workers"] = known.Retired
+	}
 	switch c.Spec.Target {
 	case spec.AWS:
 		vars["authorized_key"] = authorized
@@ -50,11 +58,19 @@ func terraformVariables(
 		}
 		vars["authorized_key"], vars["wcctl"], vars["state_dir"] = authorized, program, string(folder)
 		vars["architecture"] = runtime.GOARCH
-		vars["reservations"], err = reservations(c, folder, dry)
+		vars["reservations"], err = reservations(known.Names(c.Metadata.Name, c.Spec.Local.Workers), folder, o.dry)
 		return vars, err
 	case spec.Hosts:
 	}
 	return vars, nil
+}
+
+// knownWorkers is the roster that counts: the state folder's, or one that is not kept yet.
+func (o sessionOptions) knownWorkers(folder workspace.Folder) (roster.Roster, error) {
+	if o.roster != nil {
+		return *o.roster, nil
+	}
+	return roster.Load(folder)
 }
 
 // stateBackend is nil where Terraform's state stays in the state folder.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
@@ -118,6 +119,9 @@ func down(
 	}
 	if err := os.Remove(h.folder.Kubeconfig()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the kubeconfig: %w", err)
+	}
+	if err := roster.Remove(h.folder); err != nil {
+		return err
 	}
 	if opts.output == outputText {
 		fmt.Fprintf(con.out, "%s is gone, nothing is left: %s\n", cluster.Metadata.Name, roundly(result.Took))

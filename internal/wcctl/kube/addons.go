@@ -97,8 +97,9 @@ func judgeDNS(s *snapshot, _ Options) Condition {
 		want = *d.Spec.Replicas
 	}
 	if d.Status.ReadyReplicas < want || want == 0 {
-		return failing(unreadySince(s.systemPods("k8s-app", dnsApp)), "wcctl doctor", "%d of %d CoreDNS pods are ready%s",
-			d.Status.ReadyReplicas, want, s.whyNot(s.systemPods("k8s-app", dnsApp)))
+		pods := s.systemPods("k8s-app", dnsApp)
+		return failing(unreadySince(pods), "wcctl doctor", "%d of %d CoreDNS pods are ready%s",
+			d.Status.ReadyReplicas, want, s.whyNot(pods))
 	}
 	if s.lookup != nil {
 		return failing(time.Time{}, "wcctl doctor", "CoreDNS runs, but does not answer: %v", s.lookup)

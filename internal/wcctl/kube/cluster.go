@@ -36,6 +36,8 @@ type Cluster struct {
 	// address is host:port of the API server.
 	address string
 	lookup  func(ctx context.Context, pod string) error
+	// evictEvery is the constant's unless a test is in a hurry.
+	evictEvery time.Duration
 
 	mu   sync.Mutex
 	slow map[string]remembered

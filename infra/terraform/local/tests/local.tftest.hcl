@@ -49,3 +49,28 @@ run "made" {
     error_message = "The machines are not as reserved: ${jsonencode(output.machines)}"
   }
 }
+
+# A removed worker's number and address are not given again, and the others keep theirs.
+run "without_a_removed_worker" {
+  variables {
+    retired_workers = [1]
+    reservations = {
+      "lab-control-plane" = { id = "a1", ssh_port = 20022, api_port = 26443 }
+      "lab-worker-2"      = { id = "c1", ssh_port = 20222 }
+      "lab-worker-3"      = { id = "d1", ssh_port = 20322 }
+    }
+  }
+
+  assert {
+    condition     = jsonencode(output.machines[*].name) == jsonencode(["lab-control-plane", "lab-worker-2", "lab-worker-3"])
+    error_message = "The names are ${jsonencode(output.machines[*].name)}"
+  }
+  assert {
+    condition     = jsonencode(output.machines[*].address) == jsonencode(["10.80.0.11", "10.80.0.13", "10.80.0.14"])
+    error_message = "The addresses are ${jsonencode(output.machines[*].address)}"
+  }
+  assert {
+    condition     = jsonencode(output.machines[*].edge) == jsonencode([false, true, false])
+    error_message = "The first worker that is left must be the edge."
+  }
+}
