@@ -39,6 +39,8 @@ type lab struct {
 	// logs stays after the test; it holds what every command said and wcctl's own logs.
 	logs   string
 	bundle string
+	// byHand tells that the machines are none of `wcctl up`.
+	byHand bool
 	runs   atomic.Int32
 }
 
@@ -110,11 +112,15 @@ func (l *lab) end() {
 	if l.t.Failed() {
 		l.keepEvidence()
 	}
-	if down := l.wcctlWithin(commandPatience, "down", "--yes"); down.Code != 0 {
-		l.t.Errorf("%s: exit code %d\n%s", down.command, down.Code, down.Stderr)
+	if !l.byHand {
+		if down := l.wcctlWithin(commandPatience, "down", "--yes"); down.Code != 0 {
+			l.t.Errorf("%s: exit code %d\n%s", down.command, down.Code, down.Stderr)
+		}
 	}
 	for _, m := range l.machines() {
-		l.t.Errorf("down left the machine %s", m.Name)
+		if !l.byHand {
+			l.t.Errorf("down left the machine %s", m.Name)
+		}
 		l.wcctlWithin(commandPatience, "machine", "delete", m.Name)
 	}
 	l.keepLogs()
