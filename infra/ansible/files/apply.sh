@@ -1,5 +1,5 @@
 #!/bin/sh
-# Applies the manifests of standard input, and prints what differed; then waits for what WAIT names
+# Applies the file MANIFEST, or else standard input, and prints what differed; then waits for what WAIT names
 # as namespace/kind/name, by the object's own selector.
 set -eu
 export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -7,7 +7,7 @@ as="--server-side --force-conflicts --field-manager wastecoach"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cat >"$work/manifest.yaml"
+cat "${MANIFEST:--}" >"$work/manifest.yaml"
 # An apply on the server's side reports every object as applied, so the difference is asked first.
 # shellcheck disable=SC2086
 if ! kubectl diff $as --filename "$work/manifest.yaml" >"$work/diff" 2>&1; then

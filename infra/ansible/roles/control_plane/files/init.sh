@@ -13,12 +13,12 @@ export KUBECONFIG=$kube/admin.conf
 say() { echo "$*" >&2; }
 
 # One run at a time. kubeadm inherits the lock, so it is held even when this shell was killed.
-mkdir -p "$state" "${log%/*}" "$AUDIT_LOGS"
 exec 9>/run/lock/wastecoach
 if ! flock --wait 400 9; then
 	say "another run of wcctl has been at work on this machine for 400 s: see $log there"
 	exit 1
 fi
+mkdir -p "$state" "${log%/*}" "$AUDIT_LOGS"
 
 keep() {
 	sync "$1" && mv "$1" "$2" && sync "${2%/*}"
@@ -60,7 +60,8 @@ explain() {
 			grep -E '^E|cgroup driver|failed to run' | tail -n 1)
 		say "${cause:-kubelet says nothing}"
 	fi
-	say "kubeadm init ended with an error: $(grep -E '\[ERROR|^error' "$log" | tail -n 1)"
+	cause=$(grep -E '\[ERROR|^error' "$log" | tail -n 1)
+	say "kubeadm init did not end well: ${cause:-$(tail -n 1 "$log")}"
 	exit 1
 }
 

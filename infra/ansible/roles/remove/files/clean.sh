@@ -11,9 +11,6 @@ if ! flock --wait 60 9; then
 	exit 1
 fi
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
 gone() {
 	for path in "$@"; do
 		if [ ! -e "$path" ] && [ ! -L "$path" ]; then continue; fi
@@ -26,20 +23,17 @@ empty() {
 	mountpoint --quiet "$1" && ! find "$1" -mindepth 1 -delete 2>&1 | grep -q .
 }
 
+# Kubelet keeps all pods in one slice. Asking containerd to end each takes long and may wait for a
+# shim that hangs.
 stop_pods() {
 	systemctl stop kubelet 2>/dev/null
-	if ! systemctl is-active --quiet containerd; then return; fi
-	ctr --namespace k8s.io tasks ls --quiet >"$work/tasks"
-	while read -r task; do end_task "$task" & done <"$work/tasks"
-	wait
-	# What held the containers; a pod's stays as long as nobody asks the CRI plugin to end it.
+	systemctl kill --signal KILL kubepods.slice 2>/dev/null && echo kubepods.slice
 	shims | while read -r pid; do kill -KILL "$pid" && echo "process $pid"; done
-}
-
-end_task() {
-	ctr --namespace k8s.io tasks delete --force "$1" >/dev/null 2>&1
-	ctr --namespace k8s.io containers delete "$1" >/dev/null 2>&1
-	echo "container $1"
+	if ! systemctl is-active --quiet containerd; then return; fi
+	ctr --namespace k8s.io containers ls --quiet | while read -r container; do
+		timeout 20 ctr --namespace k8s.io containers delete "$container" >/dev/null 2>&1
+		echo "container $container"
+	done
 }
 
 shims() { pgrep --full '^[^ ]*/containerd-shim-runc-v2 -namespace k8s.io '; }
@@ -71,14 +65,15 @@ rules() {
 	done
 }
 
+# containerd watches /etc/cni/net.d and ends where the folder goes, so only what is in it goes.
 cluster() {
 	stop_pods
 	unmount
 	links
 	rules
-	gone /etc/kubernetes /var/lib/etcd /var/lib/kubelet /var/lib/cni /etc/cni/net.d /run/flannel /run/calico \
+	gone /etc/kubernetes /var/lib/etcd /var/lib/kubelet /var/lib/cni /etc/cni/net.d/* /run/flannel /run/calico \
 		/var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes /var/log/wastecoach \
-		/etc/wastecoach/encryption.yaml /etc/wastecoach/kubeadm.yaml /etc/wastecoach/audit-policy.yaml \
+		/etc/wastecoach/encryption.yaml /etc/wastecoach/kubeadm.yaml /etc/wastecoach/audit-policy.yaml /etc/wastecoach/calico.yaml \
 		/var/lib/wastecoach/control-plane /var/lib/wastecoach/joined /var/lib/wastecoach/joining /run/wastecoach
 }
 
@@ -101,7 +96,7 @@ programs() {
 		/etc/modules-load.d/wastecoach.conf /etc/wastecoach \
 		/var/lib/wastecoach
 	systemctl daemon-reload
-	rmdir --ignore-fail-on-non-empty /etc/cni "$HOME/.ansible/tmp" "$HOME/.ansible" 2>/dev/null
+	rmdir --ignore-fail-on-non-empty /etc/cni/net.d /etc/cni "$HOME/.ansible/tmp" "$HOME/.ansible" 2>/dev/null
 }
 
 cluster

@@ -9,12 +9,12 @@ kube=/etc/kubernetes
 say() { echo "$*" >&2; }
 
 # One run at a time. kubeadm inherits the lock, so it is held even when this shell was killed.
-mkdir -p "$state" "${log%/*}"
 exec 9>/run/lock/wastecoach
 if ! flock --wait 300 9; then
 	say "another run of wcctl has been at work on this machine for 300 s: see $log there"
 	exit 1
 fi
+mkdir -p "$state" "${log%/*}"
 trap 'rm -f "$JOIN"' EXIT
 
 mark() {
@@ -57,7 +57,8 @@ join() {
 	tail -n 15 "$log" >&2
 	journalctl --unit kubelet --since -5min --output cat --no-pager |
 		grep -E '^E|cgroup driver|failed to run' | tail -n 3 >&2
-	say "kubeadm join ended with an error: $(grep -E '\[ERROR|^error' "$log" | tail -n 1)"
+	cause=$(grep -E '\[ERROR|^error' "$log" | tail -n 1)
+	say "kubeadm join did not end well: ${cause:-$(tail -n 1 "$log")}"
 	exit 1
 }
 
