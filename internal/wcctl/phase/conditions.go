@@ -51,20 +51,13 @@ func (conditions) Apply(ctx context.Context, r *Run, _ []Change) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, conditionsPatience)
 	defer cancel()
-	found, err := k.Wait(bounded, all, r.Sink)
+	_, err = k.Wait(bounded, all, r.Sink)
 	var unmet *kube.NotMetError
 	switch {
 	case context.Cause(ctx) != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &unmet):
 		return &Error{Phase: conditionsName, Cause: err, Hint: unmet.Hint()}
-	case err != nil:
-		return err
 	}
-	for _, c := range found {
-		if c.State != kube.OK {
-			r.warn(conditionsName, "", c.Name+": "+c.Message, c.Hint)
-		}
-	}
-	return nil
+	return err
 }

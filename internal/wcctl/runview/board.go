@@ -87,13 +87,18 @@ func (b *board) show(e event.Event) {
 	case event.TaskFinished:
 		b.work(e, false)
 	case event.Note:
+		text := join(": ", clean(e.Task), clean(e.Text))
 		if e.Host != "" {
-			b.host(e).task = clean(e.Text)
+			b.host(e).task = text
 		} else {
-			b.task = clean(e.Text)
+			b.task = text
 		}
 	case event.Warning:
-		b.warn(join(": ", clean(e.Host), clean(e.Text)))
+		b.warn(join(": ", clean(e.Host), clean(e.Task), clean(e.Text)))
+		if e.Host != "" && e.Task != "" {
+			h := b.host(e)
+			h.task, h.failed, h.busy = clean(e.Task), true, false
+		}
 	case event.RunFinished:
 		b.ended = true
 	}
@@ -126,7 +131,7 @@ func (b *board) set(e event.Event, s state) {
 func (b *board) work(e event.Event, begins bool) {
 	if e.Host == "" {
 		if begins {
-			b.task = clean(e.Task)
+			b.task = join(": ", clean(e.Task), clean(e.Text))
 			for i := range b.hosts {
 				b.hosts[i].task, b.hosts[i].busy, b.hosts[i].since = b.task, true, e.Time
 			}
@@ -137,8 +142,7 @@ func (b *board) work(e event.Event, begins bool) {
 	if begins || h.task != clean(e.Task) {
 		h.since = e.Time
 	}
-	h.task, h.busy = clean(e.Task), begins
-	h.failed = !begins && e.Text != ""
+	h.task, h.busy, h.failed = clean(e.Task), begins, false
 }
 
 func (b *board) host(e event.Event) *hostRow {

@@ -30,11 +30,13 @@ func (p *plain) Emit(e event.Event) {
 	if e.Kind == event.PhaseStarted {
 		clear(p.told)
 	}
-	if once := e.Kind == event.TaskStarted || e.Kind == event.Warning; once {
+	switch e.Kind {
+	case event.TaskStarted, event.Warning, event.Note:
 		if p.told[text] {
 			return
 		}
 		p.told[text] = true
+	default:
 	}
 	fmt.Fprintf(p.w, "%7s  %s\n", elapsed(e.Time.Sub(p.start)), text)
 }
@@ -52,11 +54,11 @@ func describe(e event.Event) string {
 	case event.PhaseStarted:
 		return fmt.Sprintf("[%d/%d] %s: %s", e.Done+1, e.Total, phase, task)
 	case event.TaskStarted:
-		return "        " + join(": ", phase, task)
+		return "        " + join(": ", phase, task, text)
 	case event.Warning:
-		return "warning: " + join(": ", phase, clean(e.Host), text)
+		return "warning: " + join(": ", phase, clean(e.Host), task, text)
 	case event.Note:
-		return "        " + join(": ", phase, clean(e.Host), text)
+		return "        " + join(": ", phase, clean(e.Host), task, text)
 	case event.PhaseFinished:
 		return fmt.Sprintf("[%d/%d] %s: done in %s", e.Done, e.Total, phase, took)
 	case event.PhaseSkipped:
