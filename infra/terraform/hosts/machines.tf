@@ -3,6 +3,11 @@ locals {
   names = var.machines[*].name
 
   by_name = { for m in var.machines : m.name => m }
+
+  # Empty behind a bastion: the API server is then reached through a login to the control plane.
+  api_addresses = {
+    for m in var.machines : m.name => m.role == "control-plane" && !var.bastion ? "${m.address}:6443" : ""
+  }
 }
 
 # Nothing is made of a host that is there already; the record lets a plan name what joins, leaves
@@ -17,7 +22,7 @@ resource "terraform_data" "machine" {
       role           = each.value.role
       address        = each.value.private_address
       public_address = each.value.address == each.value.private_address ? "" : each.value.address
-      api_address    = each.value.role == "control-plane" ? "${each.value.address}:6443" : ""
+      api_address    = local.api_addresses[each.key]
       edge           = each.value.edge
       architecture   = each.value.architecture
       ssh = {

@@ -8,6 +8,12 @@ variable "cluster" {
   }
 }
 
+variable "bastion" {
+  description = "Whether SSH goes through a bastion, so that nothing else of the machines is reached from here."
+  type        = bool
+  default     = false
+}
+
 variable "machines" {
   description = "The hosts of spec.hosts with their defaults filled in; wcctl writes them to terraform.tfvars.json."
   type = list(object({

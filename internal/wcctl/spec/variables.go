@@ -19,6 +19,7 @@ func (c *Cluster) Variables() map[string]any {
 		vars["photos_bucket"] = s.AWS.PhotosBucket
 	case s.Target == Hosts && s.Hosts != nil:
 		vars["machines"] = s.Hosts.machines()
+		vars["bastion"] = s.SSH.Bastion != nil
 	case s.Target == Local && s.Local != nil:
 		vars["workers"] = s.Local.Workers
 		vars["subnet"] = s.Local.Subnet

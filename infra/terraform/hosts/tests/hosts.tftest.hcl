@@ -67,3 +67,18 @@ run "machines_are_as_configured" {
     error_message = "The output is not what wastecoach.yaml says: ${jsonencode(output.machines)}"
   }
 }
+
+run "behind_a_bastion_nothing_but_ssh_is_reached" {
+  variables {
+    bastion = true
+  }
+
+  assert {
+    condition     = alltrue([for m in output.machines : m.api_address == ""])
+    error_message = "An address of the API server that nobody here reaches: ${jsonencode(output.machines)}"
+  }
+  assert {
+    condition     = output.machines[0].address == "10.0.0.11"
+    error_message = "The login to the control plane goes on to its private address."
+  }
+}
