@@ -11,7 +11,6 @@ resource "aws_eip" "edge" {
 locals {
   edge_first_boot = "#cloud-config\n${yamlencode(merge(local.cloud_config, {
     hostname = local.edge
-    packages = ["nftables"]
     write_files = [
       {
         path    = "/etc/sysctl.d/60-wastecoach-edge.conf"
@@ -30,10 +29,12 @@ locals {
         path    = "/etc/systemd/system/wastecoach-edge.service"
         content = file("${path.module}/templates/edge.service")
       },
+      {
+        path        = "/usr/local/sbin/wastecoach-edge"
+        permissions = "0755"
+        content     = file("${path.module}/templates/edge.sh")
+      },
     ]
-    runcmd = [
-      "sysctl --load /etc/sysctl.d/60-wastecoach-edge.conf",
-      "systemctl enable --now wastecoach-edge.service",
-    ]
+    runcmd = ["/usr/local/sbin/wastecoach-edge"]
   }))}"
 }

@@ -79,6 +79,17 @@ resource "aws_instance" "machine" {
 
   tags = { Name = each.key }
 
+  # A machine boots when its way out stands: what fails at first is tried again late or never.
+  depends_on = [
+    aws_eip.edge,
+    aws_route.edge,
+    aws_route.internet,
+    aws_route_table_association.private,
+    aws_route_table_association.public,
+    aws_vpc_security_group_egress_rule.all,
+    aws_vpc_security_group_ingress_rule.cluster,
+  ]
+
   lifecycle {
     # Canonical's next image must not replace a running machine, and its first boot is over.
     ignore_changes = [ami, user_data]
@@ -92,6 +103,15 @@ locals {
   }
   first_boot = {
     for name in keys(local.addresses) :
-    name => "#cloud-config\n${yamlencode(merge(local.cloud_config, { hostname = name }))}"
+    name => "#cloud-config\n${yamlencode(merge(local.cloud_config, {
+      hostname = name
+      write_files = [{
+        path        = "/usr/local/sbin/wastecoach-way-out"
+        permissions = "0755"
+        content     = file("${path.module}/templates/way-out.sh")
+      }]
+      # The edge has fifteen minutes: it may have to install a package first.
+      runcmd = [["/usr/local/sbin/wastecoach-way-out", "ssm.${var.region}.amazonaws.com", "443", "900"]]
+    }))}"
   }
 }

@@ -12,21 +12,12 @@ output "machines" {
       architecture   = local.architecture
       # Nothing listens on port 22 for the outside: a session carries SSH.
       ssh = {
-        host          = aws_instance.machine[name].id
+        # `terraform import` reads this too, before all machines are in the state.
+        host          = try(aws_instance.machine[name].id, "")
         port          = 22
         user          = "ubuntu"
         proxy_command = "aws ssm start-session --region ${var.region} --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p"
       }
     }
-  ]
-
-  # A machine is of use only when its way in and out stands.
-  depends_on = [
-    aws_route.edge,
-    aws_route.internet,
-    aws_route_table_association.private,
-    aws_route_table_association.public,
-    aws_vpc_security_group_egress_rule.all,
-    aws_vpc_security_group_ingress_rule.cluster,
   ]
 }

@@ -47,6 +47,7 @@ locals {
   }
 }
 
+# Rules have a Name so that one that Terraform's state has lost can be found again.
 resource "aws_vpc_security_group_ingress_rule" "cluster" {
   for_each = local.cluster_rules
 
@@ -56,6 +57,8 @@ resource "aws_vpc_security_group_ingress_rule" "cluster" {
   ip_protocol                  = each.value.protocol
   from_port                    = each.value.ports[0]
   to_port                      = each.value.ports[1]
+
+  tags = { Name = "${var.cluster}-${each.key}" }
 }
 
 # The edge forwards the API server's port and keeps the sender's address, so that the audit log
@@ -72,6 +75,8 @@ resource "aws_vpc_security_group_ingress_rule" "api" {
   ip_protocol       = "tcp"
   from_port         = local.api_port
   to_port           = local.api_port
+
+  tags = { Name = "${var.cluster}-api-${each.key}" }
 }
 
 # The application: the ingress sends plain HTTP to HTTPS.
@@ -84,6 +89,8 @@ resource "aws_vpc_security_group_ingress_rule" "web" {
   ip_protocol       = "tcp"
   from_port         = each.value
   to_port           = each.value
+
+  tags = { Name = "${var.cluster}-web-${each.key}" }
 }
 
 resource "aws_vpc_security_group_egress_rule" "all" {
@@ -93,4 +100,6 @@ resource "aws_vpc_security_group_egress_rule" "all" {
   cidr_ipv4         = "0.0.0.0/0"
   description       = "Everywhere"
   ip_protocol       = "-1"
+
+  tags = { Name = "${var.cluster}-out-${each.key}" }
 }
