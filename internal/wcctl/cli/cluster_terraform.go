@@ -33,7 +33,12 @@ func openTerraform(
 	if err := terraform.Prepare(dir, module, vars, stateBackend(c)); err != nil {
 		return nil, err
 	}
-	return terraform.New(terraform.Options{Dir: dir, Log: o.log, Phase: "machines", Replace: o.replace})
+	return terraform.New(terraform.Options{
+		Dir: dir, Shown: folder.Terraform(), Dry: o.dry, Log: o.log, Phase: "machines",
+		Replace: o.replace,
+		// In AWS a machine that is made twice is paid twice.
+		Repeatable: c.Spec.Target != spec.AWS,
+	})
 }
 
 // terraformVariables are what the file says and what only this run knows.

@@ -25,7 +25,17 @@ func (c *Client) Destroy(ctx context.Context, sink event.Sink) error {
 	return c.apply(ctx, sink, true)
 }
 
+// errDry refuses what would change the machines.
+var errDry = errors.New("this client only plans")
+
 func (c *Client) apply(ctx context.Context, sink event.Sink, destroy bool) error {
+	act := "making the machines"
+	if destroy {
+		act = "deleting the machines"
+	}
+	if c.options.Dry {
+		return &Error{Act: act, Cause: errDry}
+	}
 	if c.planned == nil || c.planned.destroy != destroy {
 		if _, err := c.plan(ctx, sink, destroy); err != nil {
 			return err
@@ -34,10 +44,6 @@ func (c *Client) apply(ctx context.Context, sink event.Sink, destroy bool) error
 	p := c.planned
 	if len(p.changes) == 0 {
 		return c.forget()
-	}
-	act := "making the machines"
-	if destroy {
-		act = "deleting the machines"
 	}
 	_, err := c.run(ctx, act, sink, func(w io.Writer) error {
 		return c.tf.ApplyJSON(ctx, w, tfexec.DirOrPlan(p.file))

@@ -27,6 +27,13 @@ const (
 type Options struct {
 	// Dir is a folder that Prepare has filled.
 	Dir string
+	// Shown is the folder that errors and hints name, where Dir is a copy of it that will go away.
+	Shown string
+	// Dry takes no lock, so that nothing is written but in Dir; Apply and Destroy refuse.
+	Dry bool
+	// Repeatable tells that what is there may be made once more without harm: a state that a killed
+	// run has torn then needs nobody's decision.
+	Repeatable bool
 	// Program is the path of terraform; ProgramVariable or PATH tell it where this is empty.
 	Program string
 	// Environ is the environment, os.Environ where it is nil; only what allowed names is passed on.
@@ -62,6 +69,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Patience == 0 {
 		o.Patience = defaultPatience
+	}
+	if o.Shown == "" {
+		o.Shown = o.Dir
 	}
 	log := o.Log
 	if log == nil {
@@ -121,6 +131,7 @@ func locked(command func() error) error {
 }
 
 // open checks the program's version and the state, then initializes the folder; once per client.
+// What a killed run has torn is put right where that needs no decision.
 func (c *Client) open(ctx context.Context, sink event.Sink) error {
 	if c.opened {
 		return nil
@@ -128,7 +139,7 @@ func (c *Client) open(ctx context.Context, sink event.Sink) error {
 	if err := c.checkVersion(ctx); err != nil {
 		return err
 	}
-	if err := c.checkState(); err != nil {
+	if err := c.checkState(sink); err != nil {
 		return err
 	}
 	_, err := c.run(ctx, "initializing Terraform", sink, func(w io.Writer) error {

@@ -59,18 +59,21 @@ func (c *Client) explain(
 	default:
 		fault.Cause = err
 	}
-	c.advise(fault)
+	c.advise(ctx, fault)
 	return fault
 }
 
-// advise adds the hint of the first known fault, and words a lock in full.
-func (c *Client) advise(fault *Error) {
+// advise adds the hint of the first known fault, and words a lock and what exists already in full.
+func (c *Client) advise(ctx context.Context, fault *Error) {
 	text := fault.Cause.Error()
 	if strings.Contains(text, "Error acquiring the state lock") {
 		c.adviseLock(fault)
 		return
 	}
-	for _, known := range c.knownFaults() {
+	if fault.Hint = c.adoptions(ctx, fault.Diagnostics); fault.Hint != "" {
+		return
+	}
+	for _, known := range c.knownFaults(text) {
 		if strings.Contains(text, known.words) {
 			fault.Hint = known.hint
 			return
@@ -81,13 +84,18 @@ func (c *Client) advise(fault *Error) {
 type knownFault struct{ words, hint string }
 
 // knownFaults are what users meet, by words of terraform and of AWS.
-func (c *Client) knownFaults() []knownFault {
+func (c *Client) knownFaults(text string) []knownFault {
 	login := "aws sts get-caller-identity"
+	// A copy has the backend that is asked for, the folder that the user knows may not.
+	migrate := c.command("init -migrate-state")
+	if c.options.Dry {
+		migrate = "wcctl up"
+	}
 	return []knownFault{
 		{"Saved plan is stale", "wcctl up"},
-		{"Backend configuration changed", c.command("init -migrate-state")},
-		{"Backend configuration block has changed", c.command("init -migrate-state")},
-		{"S3 bucket does not exist", "aws s3api create-bucket --help"},
+		{"Backend configuration changed", migrate},
+		{"Backend configuration block has changed", migrate},
+		{"S3 bucket does not exist", c.makeStateBucket()},
 		{"Failed to query available provider", "TF_CLI_CONFIG_FILE=/path/to/mirror.tfrc wcctl up"},
 		{"Failed to install provider", "TF_CLI_CONFIG_FILE=/path/to/mirror.tfrc wcctl up"},
 		{"Unsupported Terraform Core version", installHint},
@@ -98,7 +106,7 @@ func (c *Client) knownFaults() []knownFault {
 		{"AccessDenied", login},
 		{"VcpuLimitExceeded", "aws service-quotas list-service-quotas --service-code ec2"},
 		{"AddressLimitExceeded", "aws ec2 describe-addresses"},
-		{"BucketNotEmpty", "aws s3 rm --recursive s3://BUCKET"},
+		{"BucketNotEmpty", emptyBucket(text)},
 	}
 }
 
@@ -108,7 +116,11 @@ var lockLine = regexp.MustCompile(`(?m)^\s*(ID|Operation|Who|Created):\s+(.*?)\s
 // adviseLock tells who holds the state and how to go on.
 func (c *Client) adviseLock(fault *Error) {
 	lock := map[string]string{}
-	for _, match := range lockLine.FindAllStringSubmatch(fault.Diagnostics[0].Detail, -1) {
+	text := fault.Cause.Error()
+	if len(fault.Diagnostics) > 0 {
+		text = fault.Diagnostics[0].Detail
+	}
+	for _, match := range lockLine.FindAllStringSubmatch(text, -1) {
 		lock[match[1]] = match[2]
 	}
 	if lock["ID"] == "" {
@@ -120,12 +132,12 @@ func (c *Client) adviseLock(fault *Error) {
 	)
 	fault.Hint = "pgrep -a terraform"
 	// A lock file in a bucket outlives its holder; a local one ends with it.
-	if !strings.Contains(fault.Diagnostics[0].Detail, "resource temporarily unavailable") {
+	if !strings.Contains(text, "resource temporarily unavailable") {
 		fault.Hint = c.command("force-unlock " + lock["ID"])
 	}
 }
 
 // command is a terraform command to paste.
 func (c *Client) command(arguments string) string {
-	return fmt.Sprintf("%s -chdir=%s %s", c.program, c.options.Dir, arguments)
+	return fmt.Sprintf("%s -chdir=%s %s", c.program, c.options.Shown, arguments)
 }

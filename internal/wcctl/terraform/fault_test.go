@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
@@ -132,13 +133,22 @@ func TestLockedState(t *testing.T) {
 	if !strings.Contains(err.Error(), "(OperationTypeApply)") || e.Hint != "pgrep -a terraform" {
 		t.Errorf("error %q, hint %q", err, e.Hint)
 	}
+	// Who only looks takes no lock, and so waits for nobody.
+	dry := b.client(func(o *terraform.Options) { o.Dry = true })
+	if changes, err := dry.Plan(t.Context(), b); err != nil || len(changes) == 0 {
+		t.Errorf("a dry plan while another applies: %v, %v", changes, err)
+	}
+	_ = asError(t, dry.Apply(t.Context(), b), "this client only plans")
+	_ = asError(t, dry.Destroy(t.Context(), b), "this client only plans")
+	if err := dry.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLockInABucket reads the words that terraform has for a lock file whose holder was killed.
 func TestLockInABucket(t *testing.T) {
 	t.Parallel()
 	b := setup(t, `output "machines" { value = [] }`, nil)
-	program := filepath.Join(t.TempDir(), "terraform")
 	detail := `Error message: operation error S3: PutObject, StatusCode: 412, PreconditionFailed
 Lock Info:
   ID:        6c1f0a3e-8d0e-6f4b-3e75-0a1f2b3c4d5e
@@ -148,17 +158,7 @@ Lock Info:
   Version:   1.11.4
   Created:   2026-11-23 09:00:00 +0000 UTC
   Info:      `
-	script := fmt.Sprintf(`#!/bin/sh
-if [ "$1" = version ]; then echo '{"terraform_version": "1.11.4"}'; exit; fi
-cat <<'END'
-{"@message":"Error","type":"diagnostic","diagnostic":{"severity":"error",`+
-		`"summary":"Error acquiring the state lock","detail":%q}}
-END
-exit 1
-`, detail)
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	program := says(t, "Error acquiring the state lock", detail)
 	c := b.client(func(o *terraform.Options) { o.Program = program })
 	_, err := c.Plan(t.Context(), b)
 	e := asError(t, err, "locked by kim@laptop since 2026-11-23 09:00:00 +0000 UTC")
@@ -171,19 +171,147 @@ exit 1
 
 func TestBrokenState(t *testing.T) {
 	t.Parallel()
+	const torn = `{"version": 4, "res`
 	tests := []struct{ name, file, content, words, hint string }{
-		{"torn", "terraform.tfstate", `{"version": 4, "res`, "is torn", "cp "},
-		{"not stored", terraform.ErroredState, `{}`, "could not store it", "state push"},
+		{"torn", "terraform.tfstate", torn, "is torn", "cp SHOWN/terraform.tfstate.backup SHOWN/"},
+		{"empty", "terraform.tfstate", "", "is torn", "cp SHOWN/terraform.tfstate.backup SHOWN/"},
+		{"not stored", terraform.ErroredState, `{}`, "could not store it", "-chdir=SHOWN state push"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, machinesModule, variables(0, "small"))
 			b.apply(t.Context())
+			write(t, filepath.Join(b.dir, "terraform.tfstate.backup"), `{}`)
 			write(t, filepath.Join(b.dir, test.file), test.content)
-			_, err := b.client().Plan(t.Context(), b)
-			if e := asError(t, err, test.words); !strings.Contains(e.Hint, test.hint) {
-				t.Errorf("hint %q", e.Hint)
+			// A copy of the folder is worked on, and gone when somebody reads this.
+			const shown = "/home/kim/.wastecoach/terraform"
+			c := b.client(func(o *terraform.Options) { o.Dry, o.Shown = true, shown })
+			_, err := c.Plan(t.Context(), b)
+			e := asError(t, err, test.words)
+			want := strings.ReplaceAll(test.hint, "SHOWN", shown)
+			if !strings.Contains(e.Hint, want) || strings.Contains(e.Hint+err.Error(), b.dir) {
+				t.Errorf("error %q, hint %q, want %q", err, e.Hint, want)
+			}
+		})
+	}
+}
+
+// TestTornStateIsRestored: where machines may be made twice, a run that was killed while it wrote
+// its state goes on by itself.
+func TestTornStateIsRestored(t *testing.T) {
+	t.Parallel()
+	const torn = `{"version": 4, "res`
+	const backup = "terraform.tfstate.backup"
+	tests := []struct {
+		name, file, content string
+		backup              bool
+		told                string
+		changes             int
+	}{
+		// The backup knows the control plane and not the worker, which is made once more.
+		{"with a backup", "terraform.tfstate", torn, true, "its backup was put back", 2},
+		{"emptied", "terraform.tfstate", "", true, "its backup was put back", 2},
+		{"without a backup", "terraform.tfstate", torn, false, "what it knew is made once more", 3},
+		{"record of the backend", ".terraform/terraform.tfstate", torn, true, "", 0},
+		{"empty record of the backend", ".terraform/terraform.tfstate", "", true, "", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, machinesModule, variables(0, "small"))
+			b.apply(t.Context())
+			b.prepare(machinesModule, variables(1, "small"))
+			b.apply(t.Context())
+			if !test.backup {
+				if err := os.Remove(filepath.Join(b.dir, backup)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, filepath.Join(b.dir, test.file), test.content)
+			c := b.client(func(o *terraform.Options) { o.Repeatable = true })
+			changes, err := c.Plan(t.Context(), b)
+			if err != nil || len(changes) != test.changes {
+				t.Fatalf("%v, planned %v", err, changes)
+			}
+			if err := c.Apply(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			checkMachines(t, b, []string{"control-plane", "worker-1"})
+			checkChanges(t, b.plan(t.Context()), nil)
+			if test.told != "" {
+				b.await(func(e event.Event) bool {
+					return e.Kind == event.Warning && strings.Contains(e.Text, test.told)
+				})
+				kept, err := os.ReadFile(filepath.Join(b.dir, "terraform.tfstate.torn"))
+				if err != nil || string(kept) != test.content {
+					t.Errorf("the torn state was not kept: %q, %v", kept, err)
+				}
+			}
+		})
+	}
+}
+
+// says is a terraform that fails each command but `version` with one explanation.
+func says(t *testing.T, summary, detail string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "terraform")
+	script := fmt.Sprintf(`#!/bin/sh
+if [ "$1" = version ]; then echo '{"terraform_version": "1.11.4"}'; exit; fi
+cat <<'END'
+{"@message":"Error","type":"diagnostic","diagnostic":{"severity":"error","summary":%q,"detail":%q}}
+END
+exit 1
+`, summary, detail)
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// TestHints reads words of AWS and of Terraform that need an account to be heard.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, summary, dry, hint string }{
+		{
+			"no state bucket", "S3 bucket does not exist", "",
+			"aws s3 mb s3://states --region ap-northeast-2\n" +
+				"aws s3api put-bucket-versioning --bucket states " +
+				"--versioning-configuration Status=Enabled",
+		},
+		{
+			"photos", "deleting S3 Bucket (demo-photos-1): operation error S3: DeleteBucket, " +
+				"api error BucketNotEmpty: The bucket is not empty", "",
+			"aws s3 rm --recursive s3://demo-photos-1",
+		},
+		{
+			"another backend", "Backend configuration changed", "",
+			"PROGRAM -chdir=DIR init -migrate-state",
+		},
+		{"another backend, in a copy", "Backend configuration changed", "/shown", "wcctl up"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "terraform")
+			backend := &terraform.S3Backend{
+				Bucket: "states", Key: "demo/terraform.tfstate", Region: "ap-northeast-2",
+			}
+			if err := terraform.Prepare(dir, fstest.MapFS{}, nil, backend); err != nil {
+				t.Fatal(err)
+			}
+			program := says(t, test.summary, "")
+			c, err := terraform.New(terraform.Options{
+				Dir: dir, Program: program, Shown: test.dry, Dry: test.dry != "",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Plan(t.Context(), nil)
+			e := asError(t, err, test.summary)
+			want := strings.NewReplacer("PROGRAM", program, "DIR", dir).Replace(test.hint)
+			if e.Hint != want {
+				t.Errorf("hint %q, want %q", e.Hint, want)
 			}
 		})
 	}

@@ -76,7 +76,9 @@ func (c *Client) plan(ctx context.Context, sink event.Sink, destroy bool) ([]Cha
 	if err := file.Close(); err != nil {
 		return nil, &Error{Act: act, Cause: err}
 	}
-	options := []tfexec.PlanOption{tfexec.Out(p.file), tfexec.Destroy(destroy)}
+	options := []tfexec.PlanOption{
+		tfexec.Out(p.file), tfexec.Destroy(destroy), tfexec.Lock(!c.options.Dry),
+	}
 	if !destroy {
 		for _, address := range c.options.Replace {
 			options = append(options, tfexec.Replace(address))
@@ -110,3 +112,6 @@ func (c *Client) forget() error {
 }
 
 func (c *Client) path(name string) string { return filepath.Join(c.options.Dir, name) }
+
+// shown is the path of that file which the user knows.
+func (c *Client) shown(name string) string { return filepath.Join(c.options.Shown, name) }

@@ -25,7 +25,7 @@ func Serve() (served bool, err error) {
 		return true, err
 	}
 	return true, tf6server.Serve(address, func() tfprotov6.ProviderServer {
-		return &provider{schema: schema}
+		return &provider{schema: schema, cloud: cloud(os.Getenv(CloudVariable))}
 	})
 }
 

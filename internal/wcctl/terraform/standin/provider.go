@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"os"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -17,6 +18,7 @@ import (
 type provider struct {
 	tfprotov6.ProviderServer
 	schema *Schema
+	cloud  cloud
 }
 
 // GetMetadata implements tfprotov6.ProviderServer.
@@ -136,8 +138,48 @@ func (p *provider) PlanResourceChange(
 func (p *provider) ApplyResourceChange(
 	_ context.Context, r *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	state, err := p.invent(p.schema.Resources[r.TypeName], r.TypeName, r.PlannedState)
+	block := p.schema.Resources[r.TypeName]
+	kind := block.schema().ValueType()
+	before, err := nameOf(kind, r.PriorState)
+	if err != nil {
+		return nil, err
+	}
+	name, err := nameOf(kind, r.PlannedState)
+	if err != nil {
+		return nil, err
+	}
+	isNew, err := r.PriorState.IsNull()
+	if err != nil {
+		return nil, err
+	}
+	if isNew && p.cloud.taken(r.TypeName, name) {
+		return &tfprotov6.ApplyResourceChangeResponse{
+			NewState: r.PriorState, Diagnostics: refusal(r.TypeName, name),
+		}, nil
+	}
+	state, err := p.invent(block, r.TypeName, r.PlannedState)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		err = p.cloud.forget(r.TypeName, before)
+	} else {
+		err = p.cloud.keep(r.TypeName, name, state)
+	}
 	return &tfprotov6.ApplyResourceChangeResponse{NewState: state}, err
+}
+
+// ImportResourceState implements tfprotov6.ProviderServer: it gives what the cloud remembers.
+func (p *provider) ImportResourceState(
+	_ context.Context, r *tfprotov6.ImportResourceStateRequest,
+) (*tfprotov6.ImportResourceStateResponse, error) {
+	state, err := os.ReadFile(p.cloud.file(r.TypeName, r.ID))
+	if err != nil {
+		return nil, fmt.Errorf("importing %s: %w", r.TypeName, err)
+	}
+	return &tfprotov6.ImportResourceStateResponse{ImportedResources: []*tfprotov6.ImportedResource{{
+		TypeName: r.TypeName, State: &tfprotov6.DynamicValue{MsgPack: state},
+	}}}, nil
 }
 
 // ReadDataSource implements tfprotov6.ProviderServer.

@@ -1,5 +1,5 @@
 // Package standin stands in for the AWS provider in tests: it has that provider's schema and no
-// cloud, so that terraform itself checks, plans and applies the module aws on a lone machine.
+// cloud but a folder, so that terraform itself checks, plans and applies the module aws on a lone machine.
 package standin
 
 import (
