@@ -18,10 +18,12 @@ const noBundle = "none"
 const bundleFile = "bundle"
 
 const bundleUsage = "install from this folder by wcctl bundle create; " + noBundle +
-	": from the network\n(default: as the last up did)"
+	": from the network\n(default: as the last up did; for target local what wcctl bundle create made)"
 
 // chosenBundle is the bundle to install from; nil means from the network.
-func chosenBundle(con *console, folder workspace.Folder, o sessionOptions) (*bundle.Bundle, error) {
+func chosenBundle(
+	con *console, c *spec.Cluster, folder workspace.Folder, o sessionOptions,
+) (*bundle.Bundle, error) {
 	dir := o.bundle
 	if dir == "" {
 		data, err := os.ReadFile(filepath.Join(string(folder), bundleFile))
@@ -30,24 +32,43 @@ func chosenBundle(con *console, folder workspace.Folder, o sessionOptions) (*bun
 		}
 		dir = strings.TrimSpace(string(data))
 	}
-	if dir == "" || dir == noBundle {
-		return nil, remember(folder, "", o.dry)
+	if dir == "" && c.Spec.Target == spec.Local {
+		dir = usualBundle(con, c.Spec.Kubernetes.Version)
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("finding the bundle: %w", err)
+	if dir == noBundle {
+		dir = ""
 	}
-	b, err := openBundle(dir)
-	if err != nil {
-		return nil, err
+	var b *bundle.Bundle
+	if dir != "" {
+		var err error
+		if dir, err = filepath.Abs(dir); err != nil {
+			return nil, fmt.Errorf("finding the bundle: %w", err)
+		}
+		if b, err = openBundle(dir); err != nil {
+			return nil, err
+		}
 	}
-	return b, remember(folder, dir, o.dry)
+	if o.dry || !o.installs {
+		return b, nil
+	}
+	return b, remember(folder, dir)
 }
 
-func remember(folder workspace.Folder, dir string, dry bool) error {
-	if dry {
-		return nil
+// usualBundle is the one that `wcctl bundle create` makes where it is given no folder; it is empty
+// where there is none.
+func usualBundle(con *console, version string) string {
+	cache := con.getenv(bundleCacheVar)
+	if cache == "" {
+		cache = bundleCacheDefault
 	}
+	dir := filepath.Join(cache, "bundle-"+version)
+	if _, err := bundle.Open(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+func remember(folder workspace.Folder, dir string) error {
 	path := filepath.Join(string(folder), bundleFile)
 	if dir == "" {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
@@ -65,6 +86,6 @@ func needsBundle(flags *clusterFlags, c *spec.Cluster, b *bundle.Bundle) error {
 	}
 	return &Error{
 		Cause: fmt.Errorf("machines on this computer reach no network: they need a bundle"),
-		Hint:  "wcctl bundle create bundle\n" + flags.again("up --bundle bundle"),
+		Hint:  "wcctl bundle create\n" + flags.again("up"),
 	}
 }

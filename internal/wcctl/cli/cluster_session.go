@@ -81,7 +81,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 	} else if err := unpackPlaybook(s.folder); err != nil {
 		return err
 	}
-	b, err := chosenBundle(con, s.folder, o)
+	b, err := chosenBundle(con, s.cluster, s.folder, o)
 	if err != nil {
 		return err
 	}

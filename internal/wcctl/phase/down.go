@@ -90,11 +90,7 @@ func (destroy) Pending(ctx context.Context, r *Run) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Change, len(changes))
-	for i, c := range changes {
-		list[i] = Change{Phase: destroyName, What: string(c.Action) + " " + c.Address, Why: reason(c)}
-	}
-	return list, nil
+	return listed(destroyName, changes), nil
 }
 
 // Apply deletes them, and what this computer remembers of them.

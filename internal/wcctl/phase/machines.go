@@ -32,21 +32,27 @@ func (machines) Pending(ctx context.Context, r *Run) ([]Change, error) {
 		}
 		r.planned = &changes
 	}
-	var list []Change
-	for _, c := range *r.planned {
-		// The output follows the machines.
-		if strings.HasPrefix(c.Address, "output.") && len(*r.planned) > 1 {
-			continue
-		}
-		list = append(list, Change{Phase: machinesName, What: string(c.Action) + " " + c.Address, Why: reason(c)})
-	}
-	// Terraform's own order changes from plan to plan.
-	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.What, b.What) })
+	list := listed(machinesName, *r.planned)
 	off, err := r.off()
 	for _, name := range off {
 		list = append(list, Change{Phase: machinesName, Host: name, What: "switch it on", Why: "it is off"})
 	}
 	return list, err
+}
+
+// listed are Terraform's changes as a phase's.
+func listed(phase string, changes []terraform.Change) []Change {
+	var list []Change
+	for _, c := range changes {
+		// The output follows the machines.
+		if strings.HasPrefix(c.Address, "output.") && len(changes) > 1 {
+			continue
+		}
+		list = append(list, Change{Phase: phase, What: string(c.Action) + " " + c.Address, Why: reason(c)})
+	}
+	// Terraform's own order changes from plan to plan.
+	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.What, b.What) })
+	return list
 }
 
 func (r *Run) off() ([]string, error) {
