@@ -41,6 +41,8 @@ type lab struct {
 	bundle string
 	// byHand tells that the machines are none of `wcctl up`.
 	byHand bool
+	// logins are those that outlived their wcctl for a while.
+	logins []process
 	runs   atomic.Int32
 }
 

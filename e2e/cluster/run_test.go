@@ -176,14 +176,29 @@ func (r *running) kill() {
 	children := descendants(r.t, r.cmd.Process.Pid)
 	_ = r.cmd.Process.Kill() // it may have ended just now
 	r.waitFor(time.Minute)
-	eventually(r.t, 20*time.Second, func() error {
-		for _, c := range children {
-			if c.alive() && !c.isMachine() {
-				return fmt.Errorf("process %d goes on after its wcctl was killed: %s", c.pid, c.command)
-			}
+	var logins []process
+	for _, c := range children {
+		// A login with a command in it lasts as long as that command, which nobody can call back.
+		if strings.HasPrefix(c.command, "ssh ") {
+			logins = append(logins, c)
 		}
-		return nil
+	}
+	r.lab.logins = append(r.lab.logins, logins...)
+	eventually(r.t, 20*time.Second, func() error {
+		return goOn(slices.DeleteFunc(slices.Clone(children), func(c process) bool {
+			return c.isMachine() || slices.Contains(logins, c)
+		}))
 	})
+}
+
+// goOn names one of the processes that has not ended.
+func goOn(processes []process) error {
+	for _, p := range processes {
+		if p.alive() {
+			return fmt.Errorf("process %d goes on after its wcctl was killed: %s", p.pid, p.command)
+		}
+	}
+	return nil
 }
 
 // interrupt is Ctrl-C.
