@@ -2,32 +2,32 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strings"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/inventory"
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 	"github.com/wastecoach/wastecoach/internal/wcctl/preflight"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
+const awsInstallHint = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+
 // leftovers is where each target is looked at after down.
-func leftovers(s *session) phase.Leftovers {
+func leftovers(s *session) (phase.Leftovers, error) {
 	switch s.cluster.Spec.Target {
 	case spec.Local:
-		return s.localLeftovers
+		return s.localLeftovers, nil
 	case spec.AWS:
-		return s.awsLeftovers
+		return s.awsLeftovers()
 	case spec.Hosts:
 	}
-	return s.hostLeftovers
+	return s.hostLeftovers, nil
 }
 
-// localLeftovers are machines and what they were made of.
+// localLeftovers are machines and what they were made of: Terraform's word is not enough.
 func (s *session) localLeftovers(context.Context, fleet.Fleet) ([]string, error) {
 	lab, err := localmachine.Open(string(s.folder))
 	if err != nil {
@@ -41,7 +41,41 @@ func (s *session) localLeftovers(context.Context, fleet.Fleet) ([]string, error)
 	for _, m := range machines {
 		left = append(left, fmt.Sprintf("machine %s (%s)", m.Name, m.State))
 	}
-	return left, nil
+	return append(left, traces(s.cluster.Metadata.Name, string(s.folder))...), nil
+}
+
+// traces are what machines on this computer leave where nobody cleaned up: network namespaces,
+// control groups, mounts, processes.
+func traces(cluster, folder string) []string {
+	var left []string
+	lab := "wc-" + cluster
+	for what, patterns := range map[string][]string{
+		"network namespace": {"/run/netns/" + lab, "/run/netns/" + lab + ".*"},
+		"control group":     {"/sys/fs/cgroup/" + lab + ".*", "/sys/fs/cgroup/*/" + lab + ".*"},
+	} {
+		for _, pattern := range patterns {
+			found, _ := filepath.Glob(pattern) // the patterns are right
+			for _, path := range found {
+				left = append(left, what+" "+path)
+			}
+		}
+	}
+	mounts, _ := os.ReadFile("/proc/self/mountinfo") // other systems have none
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], folder+"/") {
+			left = append(left, "mount "+fields[4])
+		}
+	}
+	supervisor := "\x00machine\x00" + localmachine.SuperviseCommand + "\x00"
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range commands {
+		line, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(line), supervisor) && strings.Contains(string(line), folder) {
+			left = append(left, "process "+filepath.Base(filepath.Dir(path)))
+		}
+	}
+	slices.Sort(left)
+	return left
 }
 
 // hostLeftovers are what a cluster leaves on machines that stay.
@@ -75,67 +109,17 @@ func (s *session) hostLeftovers(ctx context.Context, machines fleet.Fleet) ([]st
 	return left, errors.Join(errs...)
 }
 
-// The tags that infra/terraform/aws gives to all that it makes.
-const (
-	awsClusterTag = "Key=Cluster,Values="
-	awsOwnerTag   = "Key=ManagedBy,Values=wcctl"
-)
-
-// awsLeftovers asks AWS itself for everything with the cluster's tag: Terraform's word is not
-// enough, since what it forgot costs money.
-func (s *session) awsLeftovers(ctx context.Context, _ fleet.Fleet) ([]string, error) {
-	cmd := exec.CommandContext(ctx, "aws", "resourcegroupstaggingapi", "get-resources", "--output", "json",
-		"--region", s.cluster.Spec.AWS.Region, "--tag-filters", awsOwnerTag,
-		awsClusterTag+s.cluster.Metadata.Name) //nolint:gosec // G204: a checked name
-	out, err := cmd.Output()
+// awsLeftovers needs the AWS CLI, and says so before anything is deleted.
+func (s *session) awsLeftovers() (phase.Leftovers, error) {
+	account, err := inventory.Open("", s.cluster.Metadata.Name, s.cluster.Spec.AWS.Region)
 	if err != nil {
-		return nil, &phase.Error{
-			Phase: "verify", Cause: fmt.Errorf("asking AWS for what is left: %w", withStderr(err)),
-			Hint: cmd.String(),
-		}
+		return nil, &Error{Cause: err, Hint: awsInstallHint}
 	}
-	var answer struct {
-		Resources []struct {
-			ARN string `json:"ResourceARN"`
-		} `json:"ResourceTagMappingList"`
-	}
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return nil, fmt.Errorf("reading AWS's answer: %w", err)
-	}
-	var left []string
-	for _, r := range answer.Resources {
-		gone, err := s.terminated(ctx, r.ARN)
+	return func(ctx context.Context, _ fleet.Fleet) ([]string, error) {
+		left, err := account.Left(ctx)
 		if err != nil {
-			return nil, err
+			return nil, &phase.Error{Phase: "verify", Cause: err, Hint: "aws sts get-caller-identity"}
 		}
-		if !gone {
-			left = append(left, r.ARN)
-		}
-	}
-	return left, nil
-}
-
-// terminated tells whether an instance is only still listed, as AWS does for about an hour.
-func (s *session) terminated(ctx context.Context, arn string) (bool, error) {
-	_, id, instance := strings.Cut(arn, ":instance/")
-	if !instance {
-		return false, nil
-	}
-	out, err := exec.CommandContext(ctx, "aws", "ec2", "describe-instances", "--output", "text",
-		"--region", s.cluster.Spec.AWS.Region, "--instance-ids", id, //nolint:gosec // G204: AWS's own id
-		"--query", "Reservations[].Instances[].State.Name").Output()
-	if err != nil {
-		err = withStderr(err)
-		return strings.Contains(err.Error(), "InvalidInstanceID.NotFound"), nil
-	}
-	return strings.TrimSpace(string(out)) == "terminated", nil
-}
-
-// withStderr adds what a program said before it failed.
-func withStderr(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
-	}
-	return err
+		return left, nil
+	}, nil
 }

@@ -93,7 +93,9 @@ func down(
 		return err
 	}
 	defer s.Close() //nolint:errcheck // logins and a plan's file, which end with this process
-	s.run.Leftovers = leftovers(s)
+	if s.run.Leftovers, err = leftovers(s); err != nil {
+		return err
+	}
 	runner := &phase.Runner{
 		Run: s.run, Phases: phase.Down(cluster.Spec.Target), Journal: h.journal, Log: h.log.Path(),
 		Explain: explain,
