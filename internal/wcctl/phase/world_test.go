@@ -55,21 +55,27 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir := t.TempDir()
-	w := &world{
-		t: t, dir: dir, ansible: fstest.MapFS{}, down: map[string]error{},
-		units: map[string]string{}, folder: workspace.Folder(filepath.Join(dir, "state")),
-		vars: Vars{
-			Values: map[string]any{"wc_version": "1.36.3", "wc_manifest": "/nowhere", "wc_secret": "new each time"},
-			Texts:  map[string]string{"wc_manifest": "kind: DaemonSet"},
-		},
-		cluster: &spec.Cluster{
-			Metadata: spec.Metadata{Name: "demo"},
-			Spec: spec.Spec{
-				Target: spec.Local, Local: &spec.LocalTarget{Workers: 2},
-				Kubernetes: spec.Kubernetes{Endpoint: "api.demo.internal"},
-				Network:    spec.Network{Plugin: spec.Flannel},
-			},
+	w := &world{dir: t.TempDir(), t: t}
+	w.begin()
+	if err := w.folder.Create(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) begin() {
+	w.ansible, w.down, w.units = fstest.MapFS{}, map[string]error{}, map[string]string{}
+	w.folder = workspace.Folder(filepath.Join(w.dir, "state"))
+	w.vars = Vars{
+		Values: map[string]any{"wc_version": "1.36.3", "wc_manifest": "/nowhere", "wc_secret": "new each time"},
+		Texts:  map[string]string{"wc_manifest": "kind: DaemonSet"},
+	}
+	w.cluster = &spec.Cluster{
+		Metadata: spec.Metadata{Name: "demo"},
+		Spec: spec.Spec{
+			Target: spec.Local, Local: &spec.LocalTarget{Workers: 2},
+			Kubernetes: spec.Kubernetes{Endpoint: "api.demo.internal"},
+			Network:    spec.Network{Plugin: spec.Flannel},
 		},
 	}
 	w.changes = []terraform.Change{{Address: "terraform_data.lab", Action: terraform.Create}}
@@ -82,8 +88,71 @@ func newWorld(t *testing.T) *world {
 			}
 		}
 	}
+}
+
+// finished is a folder as an up leaves it: many tests begin there.
+var finished = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "wcctl-phase-")
+	if err != nil {
+		return "", err
+	}
+	w := &world{dir: dir}
+	w.begin()
 	if err := w.folder.Create(); err != nil {
+		return dir, err
+	}
+	runner, end, err := w.newRunner()
+	if err != nil {
+		return dir, err
+	}
+	defer end()
+	_, err = runner.Up(context.Background())
+	return dir, err
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, _ := finished(); dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// newFinishedWorld is a copy of the world after an up.
+func newFinishedWorld(t *testing.T) *world {
+	t.Helper()
+	from, err := finished()
+	if err != nil {
 		t.Fatal(err)
+	}
+	w := newWorld(t)
+	if err := os.RemoveAll(w.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(w.dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	// The records name the files by their paths.
+	for _, kind := range []string{"sha256", "stat"} {
+		paths, err := filepath.Glob(filepath.Join(w.dir, "*", "lib", "phases", "*."+kind))
+		if err != nil || len(paths) == 0 {
+			t.Fatal(paths, err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = bytes.ReplaceAll(data, []byte(from), []byte(w.dir))
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.made, w.changes = true, nil
+	for _, m := range w.machines() {
+		w.nodes = append(w.nodes, m.Name)
+		w.units[m.Name+"/kubelet"], w.units[m.Name+"/containerd"] = "active", "active"
 	}
 	return w
 }
@@ -100,6 +169,15 @@ func (w *world) machines() fleet.Fleet {
 
 // runner is a new process of wcctl.
 func (w *world) runner() *Runner {
+	runner, end, err := w.newRunner()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(end)
+	return runner
+}
+
+func (w *world) newRunner() (runner *Runner, end func(), err error) {
 	run := &Run{
 		ID: "r1", Cluster: w.cluster, Folder: w.folder, Terraform: w, Ansible: w.ansible,
 		Sink: event.SinkFunc(w.emit), Dial: w.dial, Play: w.doPlay, Check: w.check,
@@ -110,13 +188,15 @@ func (w *world) runner() *Runner {
 		Connect: w.connect, Parallel: 3, Patience: time.Second,
 		Vars: func(fleet.Fleet) (Vars, error) { return w.vars, nil },
 	}
-	w.t.Cleanup(run.Close)
 	journal, err := w.folder.OpenJournal("r1", "up")
 	if err != nil {
-		w.t.Fatal(err)
+		return nil, nil, err
 	}
-	w.t.Cleanup(func() { _ = journal.Close() })
-	return &Runner{Run: run, Phases: List(), Journal: journal, Log: "the.log"}
+	end = func() {
+		run.Close()
+		_ = journal.Close()
+	}
+	return &Runner{Run: run, Phases: List(), Journal: journal, Log: "the.log"}, end, nil
 }
 
 func (w *world) up() error {
