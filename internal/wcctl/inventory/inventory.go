@@ -83,12 +83,21 @@ type kind struct{ describe, remove string }
 
 func kinds() map[string]kind {
 	return map[string]kind{
-		"elastic-ip":          {"describe-addresses --allocation-ids", "release-address --allocation-id"},
-		"instance":            {"describe-instances --instance-ids", "terminate-instances --instance-ids"},
-		"internet-gateway":    {"describe-internet-gateways --internet-gateway-ids", "delete-internet-gateway --internet-gateway-id"},
-		"network-interface":   {"describe-network-interfaces --network-interface-ids", "delete-network-interface --network-interface-id"},
-		"route-table":         {"describe-route-tables --route-table-ids", "delete-route-table --route-table-id"},
-		"security-group":      {"describe-security-groups --group-ids", "delete-security-group --group-id"},
+		"elastic-ip": {"describe-addresses --allocation-ids", "release-address --allocation-id"},
+		"instance":   {"describe-instances --instance-ids", "terminate-instances --instance-ids"},
+		"internet-gateway": {
+			"describe-internet-gateways --internet-gateway-ids",
+			"delete-internet-gateway --internet-gateway-id",
+		},
+		"network-interface": {
+			"describe-network-interfaces --network-interface-ids",
+			"delete-network-interface --network-interface-id",
+		},
+		"route-table": {"describe-route-tables --route-table-ids", "delete-route-table --route-table-id"},
+		"security-group": {
+			"describe-security-groups --group-ids", "delete-security-group --group-id",
+		},
+		// It goes with its group.
 		"security-group-rule": {"describe-security-group-rules --security-group-rule-ids", ""},
 		"snapshot":            {"describe-snapshots --snapshot-ids", "delete-snapshot --snapshot-id"},
 		"subnet":              {"describe-subnets --subnet-ids", "delete-subnet --subnet-id"},
@@ -170,7 +179,7 @@ func (i *Inventory) roles(ctx context.Context) ([]string, error) {
 // run runs the AWS CLI; an error ends with what it said.
 func (i *Inventory) run(ctx context.Context, arguments ...string) ([]byte, error) {
 	arguments = append(arguments, "--region", i.region)
-	out, err := exec.CommandContext(ctx, i.program, arguments...).Output() //nolint:gosec // a checked name
+	out, err := exec.CommandContext(ctx, i.program, arguments...).Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return out, fmt.Errorf("aws %s: %w: %s",
