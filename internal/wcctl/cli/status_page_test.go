@@ -83,7 +83,8 @@ func TestDoctorPage(t *testing.T) {
 		At: looked, Archive: "wcctl-doctor-demo.tar.gz",
 		Findings: []doctor.Finding{
 			{
-				ID: "disk-full", Title: "A disk is full", Cause: "nothing can be written any more", Machine: "demo-worker-1",
+				ID: "disk-full", Title: "A disk is full", Machine: "demo-worker-1",
+				Cause: "nothing can be written any more",
 				Hint: "df -h # on the machine\nsudo crictl rmi --prune", Source: "kubelet", Count: 12,
 				Line: "mkdir /var/lib/kubelet/pods/8d3: no space left on device", Current: true,
 				First: looked.Add(-10 * time.Minute), Last: looked,

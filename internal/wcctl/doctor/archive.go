@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 )
 
 // Result is what doctor found.
@@ -28,6 +30,15 @@ func (c Collection) Diagnose() Result {
 		return strings.HasPrefix(e.Source, archivedLog)
 	})
 	findings := Diagnose(searched)
+	if c.Report != nil && len(kube.Worst(c.Report.Conditions)) == 0 {
+		// What the last run met has been mended since.
+		for i := range findings {
+			findings[i].Current = findings[i].Current && !strings.HasPrefix(findings[i].Source, runLog)
+		}
+		slices.SortStableFunc(findings, func(a, b Finding) int {
+			return boolean(b.Current) - boolean(a.Current)
+		})
+	}
 	if c.Report != nil {
 		split := slices.IndexFunc(findings, func(f Finding) bool { return !f.Current })
 		if split < 0 {

@@ -36,14 +36,17 @@ func (c *collector) runLogs() {
 		newest := i == min(len(paths), keptRuns)-1
 		source := archivedLog + filepath.Base(path)
 		if newest && runFailed(string(text)) {
-			source = "wcctl/" + filepath.Base(path)
+			source = runLog + filepath.Base(path)
 		}
 		c.add(Evidence{Source: source, Text: string(text)})
 	}
 }
 
 // archivedLog begins the names of texts that are kept but not searched.
-const archivedLog = "wcctl/earlier/"
+const archivedLog = runLog + "earlier/"
+
+// runLog begins the names of wcctl's own logs.
+const runLog = "wcctl/"
 
 // runFailed tells whether a run's log tells of a phase that failed and no run that finished after.
 func runFailed(text string) bool {

@@ -22,6 +22,8 @@ const fileName = "nodes.json"
 type Roster struct {
 	// Retired are the numbers of removed workers; they are not given to new ones.
 	Retired []int `json:"retired,omitempty"`
+	// Wanted is the number that wastecoach.yaml shall hold, while it is being written; else 0.
+	Wanted int `json:"wanted,omitempty"`
 	// Cordoned are the nodes that wcctl cordoned and has not opened again.
 	Cordoned []string `json:"cordoned,omitempty"`
 }
