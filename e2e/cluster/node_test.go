@@ -82,7 +82,11 @@ spec:
 			t.Error("the machine is still there")
 		}
 	}
-	// What is wanted is in the file, so the file must agree before up would bring it back.
-	l.configure(func(c *spec.Cluster) { c.Spec.Local.Workers = 1 })
+	// The file says what is wanted, so it must agree or up would bring the worker back.
+	l.configure(func(c *spec.Cluster) {
+		if c.Spec.Local.Workers != 1 {
+			t.Errorf("%s wants %d workers", spec.FileName, c.Spec.Local.Workers)
+		}
+	})
 	l.wcctl("plan", "--bundle", l.bundle).ok()
 }
