@@ -11,7 +11,6 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
-	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 // clusterAPI is the cluster's API as the phases use it.
@@ -21,19 +20,21 @@ type clusterAPI struct {
 }
 
 // connector opens the API by a kubeconfig; dial reaches the machines for their certificates.
-func connector(c *spec.Cluster, dial phase.Dial) func(string) (phase.Kube, error) {
+func (s *session) connector(dial phase.Dial) func(string) (phase.Kube, error) {
 	options := kube.Options{
-		Version: c.Spec.Kubernetes.Version, Plugin: c.Spec.Network.Plugin,
-		Run: func(ctx context.Context, m fleet.Machine, script string) (string, error) {
-			shell, err := dial(ctx, m, 0)
-			if err != nil {
-				return "", err
-			}
-			defer shell.Close()
-			return shell.Output(ctx, script, nil)
-		},
+		Version: s.cluster.Spec.Kubernetes.Version, Plugin: s.cluster.Spec.Network.Plugin,
+		Run: asRoot(dial),
 	}
+	forward := &apiForward{dial: dial}
+	s.closers = append(s.closers, forward)
 	return func(kubeconfig string) (phase.Kube, error) {
+		machines, _, err := s.run.Fleet(context.Background()) // the phase has asked for it before
+		if err == nil {
+			kubeconfig, err = forward.reach(machines.ControlPlane(), kubeconfig)
+		}
+		if err != nil {
+			return nil, err
+		}
 		cluster, err := kube.Connect(kubeconfig)
 		if err != nil {
 			return nil, err

@@ -109,7 +109,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 		ID: o.id, Cluster: s.cluster, Folder: s.folder, Sink: s.sink,
 		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder),
 		Play:    s.player(key, knownHosts, o.parallel, o.log),
-		Connect: connector(s.cluster, dial), Ansible: playbook, Bundle: handler(b),
+		Connect: s.connector(dial), Ansible: playbook, Bundle: handler(b),
 		Forget:   func(m fleet.Machine) error { return remote.Forget(knownHosts, m.SSH.Host, m.SSH.Port) },
 		Vars:     func(m fleet.Fleet) (phase.Vars, error) { return playVars(s.cluster, s.folder, b, m) },
 		Parallel: o.parallel, Patience: machinePatience,
