@@ -1,3 +1,4 @@
+#!/bin/sh
 # Prints what a machine knows, in sections; runs as root and changes nothing.
 section() { printf '\n==> %s <==\n' "$1"; }
 has() { command -v "$1" >/dev/null 2>&1; }

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Notes that a phase is done here: $1 is its name, standard input the record's JSON on one line and
 # then the files that the phase manages. The JSON comes last: without it there is no record.
 set -eu

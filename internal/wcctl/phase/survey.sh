@@ -1,3 +1,4 @@
+#!/bin/sh
 # What a machine says of itself in one go, one fact a line: read by survey.go.
 set -u
 export LC_ALL=C

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Prints what a machine is, as one JSON object: read by probe.go. It changes nothing.
 # POSIX sh and what every Linux has: the machine may be bare.
 set -u

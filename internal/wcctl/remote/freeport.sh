@@ -1,3 +1,4 @@
+#!/bin/sh
 # Ends the SSH sessions, other than our own, that listen on TCP port $PORT. Says "freed" if it did.
 # POSIX sh: the machine may have neither ss nor fuser.
 hex=$(printf '%04X' "${PORT:?}")
