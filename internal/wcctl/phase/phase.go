@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
@@ -88,7 +89,8 @@ func List() []Phase {
 		},
 		play{
 			name: labelsName, title: "Label the nodes", place: OnControlPlane, role: "labels", fleet: true,
-			about: "Labels the nodes with their role and marks the edge.",
+			labels: nodeLabels,
+			about:  "Labels the nodes with their role and marks the edge.",
 		},
 		play{
 			name: metricsName, title: "Install metrics-server", place: OnControlPlane, role: "metrics",
@@ -98,6 +100,18 @@ func List() []Phase {
 		kubeconfig{},
 		conditions{},
 	}
+}
+
+// nodeLabels are those of the role labels.
+func nodeLabels(m fleet.Machine) []string {
+	var labels []string
+	if m.Role == fleet.Worker {
+		labels = append(labels, "node-role.kubernetes.io/worker")
+	}
+	if m.Edge {
+		labels = append(labels, "wastecoach.io/edge")
+	}
+	return labels
 }
 
 func networkObjects(c *spec.Cluster) []Object {

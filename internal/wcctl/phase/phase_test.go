@@ -172,6 +172,10 @@ func TestDriftIsNamedAndMendedWhereItIs(t *testing.T) {
 			func(w *world) { w.nodes = []string{"demo-control-plane", "demo-worker-2"} },
 			[]string{"workers demo-worker-1: the cluster has no such node"},
 		},
+		"a node without its label": {
+			func(w *world) { w.unlabeled["demo-worker-2"] = true },
+			[]string{"labels demo-control-plane: demo-worker-2 lacks the label node-role.kubernetes.io/worker"},
+		},
 		"a manifest deleted": {
 			func(w *world) { w.absent = metricsObjects(nil) },
 			[]string{"metrics demo-control-plane: Deployment kube-system/metrics-server is gone"},

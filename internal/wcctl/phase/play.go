@@ -28,6 +28,8 @@ type play struct {
 	fleet bool
 	// node tells that its machine is a node of the cluster after it.
 	node bool
+	// labels are those that each machine's node has after it.
+	labels func(m fleet.Machine) []string
 	// applied are the objects that the cluster has after it.
 	applied func(c *spec.Cluster) []Object
 }
@@ -44,6 +46,9 @@ func (p play) About() string {
 	}
 	if p.node {
 		about += ", or where the cluster has no such node"
+	}
+	if p.labels != nil {
+		about += ", or where a node lacks its label"
 	}
 	if p.applied != nil {
 		about += ", or where what it applied is gone"
@@ -115,6 +120,8 @@ func (p play) pendingOn(ctx context.Context, r *Run, m fleet.Machine) (*Change, 
 		why = fmt.Sprintf("%s is %s", p.unit, s.units[p.unit])
 	case p.node:
 		why = r.missingNode(ctx, m)
+	case p.labels != nil:
+		why = r.missingLabel(ctx, p.labels)
 	case p.applied != nil:
 		why = r.missingObject(ctx, p.applied(r.Cluster))
 	}
@@ -130,6 +137,23 @@ func (r *Run) missingNode(ctx context.Context, m fleet.Machine) string {
 	nodes, ok := r.askNodes(ctx)
 	if ok && !slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == m.Name }) {
 		return "the cluster has no such node"
+	}
+	return ""
+}
+
+// missingLabel is why nodes that were labeled have to be labeled again: one was made anew.
+func (r *Run) missingLabel(ctx context.Context, labels func(m fleet.Machine) []string) string {
+	nodes, _ := r.askNodes(ctx)
+	for _, n := range nodes {
+		m, found := r.fleet.Find(n.Name)
+		if !found {
+			continue
+		}
+		for _, label := range labels(m) {
+			if _, has := n.Labels[label]; !has {
+				return n.Name + " lacks the label " + label
+			}
+		}
 	}
 	return ""
 }

@@ -42,13 +42,15 @@ type world struct {
 	applied int
 	played  []string
 	// play lets a test break a play.
-	play   func(ctx context.Context, p Playing, host string) (ok bool, err error)
-	down   map[string]error
-	units  map[string]string
-	nodes  []string
-	absent []Object
-	unmet  []kube.Condition
-	events []event.Event
+	play  func(ctx context.Context, p Playing, host string) (ok bool, err error)
+	down  map[string]error
+	units map[string]string
+	nodes []string
+	// unlabeled are the nodes that have none of their labels.
+	unlabeled map[string]bool
+	absent    []Object
+	unmet     []kube.Condition
+	events    []event.Event
 	// forgotten are the machines whose host key was dropped.
 	forgotten []string
 }
@@ -65,6 +67,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) begin() {
 	w.ansible, w.down, w.units = fstest.MapFS{}, map[string]error{}, map[string]string{}
+	w.unlabeled = map[string]bool{}
 	w.folder = workspace.Folder(filepath.Join(w.dir, "state"))
 	w.vars = Vars{
 		Values: map[string]any{"wc_version": "1.36.3", "wc_manifest": "/nowhere", "wc_secret": "new each time"},
@@ -290,8 +293,12 @@ func (w *world) doPlay(ctx context.Context, p Playing) (map[string]Played, error
 		if p.Phase == controlPlaneName {
 			w.writeAdmin("first")
 		}
+		if p.Phase == labelsName {
+			clear(w.unlabeled)
+		}
 		if p.Phase == controlPlaneName || p.Phase == workersName {
 			w.nodes = append(w.nodes, name)
+			w.unlabeled[name] = true
 			w.units[name+"/kubelet"] = "active"
 		}
 		if p.Phase == containerdName {
@@ -357,7 +364,12 @@ type fakeKube struct{ w *world }
 func (k fakeKube) Nodes(context.Context) ([]Node, error) {
 	nodes := make([]Node, len(k.w.nodes))
 	for i, name := range k.w.nodes {
-		nodes[i].Name = name
+		nodes[i].Name, nodes[i].Labels = name, map[string]string{}
+		if m, found := k.w.machines().Find(name); found && !k.w.unlabeled[name] {
+			for _, label := range nodeLabels(m) {
+				nodes[i].Labels[label] = ""
+			}
+		}
 	}
 	return nodes, nil
 }
