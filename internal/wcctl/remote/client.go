@@ -76,6 +76,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		return nil, err
 	}
 	go c.watch(ctx, o.KeepAlive)
+	go func() { c.end(c.lostError(fmt.Sprintf("the other side ended it (%v)", c.ssh.Wait()))) }()
 	return c, nil
 }
 

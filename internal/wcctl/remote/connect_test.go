@@ -346,6 +346,18 @@ func TestLostMachineIsNoticed(t *testing.T) {
 	wantKind(t, err, Lost, "no answer for 200ms", "ssh -v ")
 }
 
+func TestLoginThatTheMachineEnds(t *testing.T) {
+	t.Parallel()
+	c := dial(t, startSSHD(t).options(t))
+	_, err := c.Run(t.Context(), "kill $PPID; sleep 60", nil)
+	wantKind(t, err, Lost, "the connection was lost: ", "ssh -v ")
+	select {
+	case <-c.Done():
+	case <-time.After(5 * time.Second): // less than it takes to ask an idle machine
+		t.Error("the login is taken for alive")
+	}
+}
+
 func TestListen(t *testing.T) {
 	t.Parallel()
 	server := startSSHD(t)
