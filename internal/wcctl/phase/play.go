@@ -158,14 +158,18 @@ func (r *Run) missingLabel(ctx context.Context, labels func(m fleet.Machine) []s
 	return ""
 }
 
-// returnNodes restarts the kubelets whose node somebody deleted: they make it anew, the join would
-// find itself done.
+// restartKubelet is for machines that have joined: the roles leave them alone.
+const restartKubelet = "[ ! -e /etc/kubernetes/kubelet.conf ] || systemctl restart kubelet"
+
+// returnNodes starts kubelets that do not run, and those whose node somebody deleted: they make it
+// anew.
 func (r *Run) returnNodes(ctx context.Context, machines fleet.Fleet) error {
 	return r.forEachHost(machines, func(h *host) error {
-		if h.survey == nil || h.survey.units["kubelet"] != "active" || r.missingNode(ctx, h.machine) == "" {
+		if h.survey == nil ||
+			h.survey.units["kubelet"] == "active" && r.missingNode(ctx, h.machine) == "" {
 			return nil
 		}
-		if _, err := h.shell.Output(ctx, "systemctl restart kubelet", nil); err != nil {
+		if _, err := h.shell.Output(ctx, restartKubelet, nil); err != nil {
 			return fmt.Errorf("restarting kubelet: %w", err)
 		}
 		return nil

@@ -308,6 +308,23 @@ func (w *world) doPlay(ctx context.Context, p Playing) (map[string]Played, error
 	return result, failed
 }
 
+// join leaves a machine that has joined alone, as the roles do.
+func (w *world) join(name string) error {
+	conf := filepath.Join(w.dir, name, "kubelet.conf")
+	if _, err := os.Stat(conf); err == nil {
+		return nil
+	}
+	w.startKubelet(name)
+	return os.WriteFile(conf, nil, 0o600)
+}
+
+func (w *world) startKubelet(name string) {
+	w.units[name+"/kubelet"] = "active"
+	if !slices.Contains(w.nodes, name) {
+		w.nodes = append(w.nodes, name)
+	}
+}
+
 func (w *world) file(host, phase string) string {
 	dir := filepath.Join(w.dir, host)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -409,6 +426,14 @@ type fakeShell struct {
 
 func (s *fakeShell) Output(ctx context.Context, command string, stdin io.Reader) (string, error) {
 	root := filepath.Join(s.world.dir, s.host)
+	if command == restartKubelet {
+		if _, err := os.Stat(filepath.Join(root, "kubelet.conf")); err == nil {
+			s.world.mu.Lock()
+			defer s.world.mu.Unlock()
+			s.world.startKubelet(s.host)
+		}
+		return "", nil
+	}
 	bin := filepath.Join(root, "bin")
 	if err := os.MkdirAll(bin, 0o700); err != nil {
 		return "", err
