@@ -122,6 +122,7 @@ func (d drainNode) undo(ctx context.Context, r *phase.Run, k *kube.Cluster) erro
 	return d.forgetCordon(d.node)
 }
 
+// forgetCordon ends wcctl's care for a node's cordon.
 func (c *nodeWork) forgetCordon(node string) error {
 	return c.remember(func(known *roster.Roster) {
 		known.Cordoned = slices.DeleteFunc(known.Cordoned, func(n string) bool { return n == node })

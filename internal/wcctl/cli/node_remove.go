@@ -42,7 +42,7 @@ A machine of yours is cleaned instead of deleted; take it out of spec.hosts.work
 func runNodeRemove(ctx context.Context, con *console, opts *nodeOptions, name string) error {
 	var work *nodeWork
 	err := changeNodes(ctx, con, opts, nodeChange{
-		command: "node remove " + name, done: "removed " + name,
+		command: "node remove " + name, done: "removed " + name, node: name,
 		prepare: func(c *nodeWork) ([]phase.Phase, error) {
 			work = c
 			return removal(c, opts, name)

@@ -32,7 +32,7 @@ A machine of yours is cleaned and joined again.`,
 
 func runNodeReplace(ctx context.Context, con *console, opts *nodeOptions, name string) error {
 	return changeNodes(ctx, con, opts, nodeChange{
-		command: "node replace " + name, done: "replaced " + name, replace: name,
+		command: "node replace " + name, done: "replaced " + name, node: name, replace: true,
 		prepare: func(c *nodeWork) ([]phase.Phase, error) {
 			if _, err := c.worker(opts, name); err != nil {
 				return nil, err

@@ -19,8 +19,9 @@ type nodeChange struct {
 	command string
 	// done says what was done, at the end.
 	done string
-	// replace is the name of a machine to make anew; mostly empty.
-	replace string
+	// node is the worker that goes; it is empty where none does. With replace it is made anew.
+	node    string
+	replace bool
 	// prepare changes what the cluster shall be, and lists the phases.
 	prepare func(c *nodeWork) ([]phase.Phase, error)
 }
@@ -123,8 +124,8 @@ func changeHeld(
 		flags: &opts.clusterFlags, bundle: opts.bundle, parallel: opts.parallel, id: h.id, log: h.log,
 		installs: true, roster: &work.roster,
 	}
-	if change.replace != "" {
-		session.replace = resourceOf(work.cluster.Spec.Target, change.replace)
+	if change.replace {
+		session.replace = resourceOf(work.cluster.Spec.Target, change.node)
 	}
 	s, err := openSession(con, work.cluster, work.folder, session)
 	if err != nil {
@@ -139,6 +140,10 @@ func changeHeld(
 		return err
 	}
 	result, err := watch(ctx, con, opts.output, s, h, runner, change.command)
+	if err == nil && change.node != "" {
+		// Whoever was killed after the node was deleted has not come to this.
+		err = work.forgetCordon(change.node)
+	}
 	if err != nil || opts.output == outputJSON {
 		return err
 	}
