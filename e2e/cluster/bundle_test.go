@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func testBundle(t *testing.T) string {
 			cache = "/var/cache/wastecoach"
 		}
 		b.dir = filepath.Join(cache, "bundle-e2e")
-		cmd := exec.Command(wcctlPath(t), "bundle", "create", b.dir, "--with-tests") //nolint:noctx // bounded by the tests' own limit
+		cmd := exec.CommandContext(context.Background(), wcctlPath(t), "bundle", "create", b.dir, "--with-tests")
 		cmd.Dir = filepath.Join("..", "..")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out

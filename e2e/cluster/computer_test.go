@@ -152,7 +152,7 @@ func settings() []string {
 		"fs/inotify/max_user_instances", "fs/inotify/max_user_watches", "kernel/pid_max",
 		"net/netfilter/nf_conntrack_max", "vm/max_map_count", "fs/file-max", "kernel/core_pattern",
 	} {
-		if data, err := os.ReadFile(filepath.Join("/proc/sys", name)); err == nil {
+		if data, err := os.ReadFile("/proc/sys/" + name); err == nil {
 			names = append(names, name+" = "+strings.TrimSpace(string(data)))
 		}
 	}

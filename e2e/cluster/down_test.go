@@ -12,6 +12,8 @@ import (
 )
 
 // TestDownLeavesNothing compares this computer before and after a cluster.
+//
+//nolint:paralleltest // this computer holds one cluster at a time
 func TestDownLeavesNothing(t *testing.T) {
 	needComputer(t)
 	testBundle(t) // its cache stays

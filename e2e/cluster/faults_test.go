@@ -12,6 +12,8 @@ import (
 
 // TestFaults breaks machines on purpose: each fault must be named with a hint, and once it is gone
 // up must finish.
+//
+//nolint:paralleltest // this computer holds one cluster at a time
 func TestFaults(t *testing.T) {
 	l := newLab(t, "wchfault")
 	l.until("machines") // so that there is something to break

@@ -29,6 +29,8 @@ func moments(phase string) []time.Duration {
 
 // TestKilledInEveryPhase makes one cluster by runs that are killed with SIGKILL, each in the next
 // phase or later in the same one, and wants it whole, with nothing made twice.
+//
+//nolint:paralleltest // this computer holds one cluster at a time
 func TestKilledInEveryPhase(t *testing.T) {
 	l := newLab(t, "wchkill")
 	var have *identity

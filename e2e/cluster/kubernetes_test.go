@@ -101,7 +101,8 @@ func (l *lab) identity() identity {
 	i.authority = strings.TrimSpace(l.on(controlPlane, "sha256sum </etc/kubernetes/pki/ca.crt"))
 	kubectl := "KUBECONFIG=/etc/kubernetes/admin.conf kubectl get "
 	i.cluster = strings.TrimSpace(l.on(controlPlane, kubectl+"namespace kube-system -o jsonpath={.metadata.uid}"))
-	lines := l.on(controlPlane, kubectl+`nodes -o jsonpath='{range .items[*]}{.metadata.name} {.metadata.uid}{"\n"}{end}'`)
+	lines := l.on(controlPlane,
+		kubectl+`nodes -o jsonpath='{range .items[*]}{.metadata.name} {.metadata.uid}{"\n"}{end}'`)
 	for line := range strings.Lines(lines) {
 		if name, uid, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
 			i.nodes[name] = uid

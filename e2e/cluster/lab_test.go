@@ -55,12 +55,42 @@ func newLab(t *testing.T, name string) *lab {
 	if l.dir, err = os.MkdirTemp("", "wastecoach-"+name+"-"); err != nil {
 		t.Fatal(err)
 	}
+	l.endEarlier()
 	t.Cleanup(l.end)
 	l.wcctl("init", "--target", "local", "--name", name).ok()
 	l.configure(func(c *spec.Cluster) {
 		c.Spec.Local = &spec.LocalTarget{Workers: 2, Subnet: subnet, DiskGiB: diskGiB}
 	})
 	return l
+}
+
+// endEarlier removes the machines of a test run that was itself killed and so could not.
+func (l *lab) endEarlier() {
+	l.t.Helper()
+	data, err := os.ReadFile("/run/wastecoach/labs/" + l.name + ".json")
+	if err != nil {
+		return
+	}
+	var earlier struct{ Machines string }
+	if err := json.Unmarshal(data, &earlier); err != nil {
+		l.t.Fatal(err)
+	}
+	dir := filepath.Dir(filepath.Dir(earlier.Machines))
+	if !strings.HasPrefix(filepath.Base(dir), "wastecoach-"+l.name+"-") {
+		l.t.Fatalf("somebody's own cluster is named %s: %s", l.name, dir)
+	}
+	folders, err := os.ReadDir(earlier.Machines)
+	if err != nil {
+		l.t.Fatalf("an earlier %s cannot be removed: %v", l.name, err)
+	}
+	for _, folder := range folders {
+		if folder.IsDir() {
+			l.wcctl("machine", "delete", folder.Name(), "--state-dir", filepath.Dir(earlier.Machines)).ok()
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 func needComputer(t *testing.T) {
@@ -246,7 +276,7 @@ func (l *lab) run(patience time.Duration, program string, args ...string) ended 
 	// It must work in a clean-up too, when the test's context has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.t.Context()), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // ours
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = l.dir, l.environ()
 	// A grandchild may hold the pipes.
 	cmd.WaitDelay = 10 * time.Second

@@ -12,6 +12,8 @@ import (
 )
 
 // TestNodes replaces a worker that died and removes one, on a cluster that carries traffic.
+//
+//nolint:paralleltest // this computer holds one cluster at a time
 func TestNodes(t *testing.T) {
 	l := newLab(t, "wchnode")
 	l.up().wait().ok()

@@ -41,7 +41,7 @@ func processes(t *testing.T) []process {
 
 // look is false for a process that has ended, a zombie included.
 func look(pid int) (process, bool) {
-	folder := filepath.Join("/proc", strconv.Itoa(pid))
+	folder := "/proc/" + strconv.Itoa(pid)
 	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
 	if err != nil {
 		return process{}, false

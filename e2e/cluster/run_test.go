@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,16 +36,16 @@ type running struct {
 }
 
 // up starts `wcctl up` offline and without questions.
-func (l *lab) up(flags ...string) *running {
+func (l *lab) up() *running {
 	l.t.Helper()
-	return l.start(append([]string{"up", "--bundle", l.bundle, "--yes"}, flags...)...)
+	return l.start("up", "--bundle", l.bundle, "--yes")
 }
 
 // start runs wcctl with -o json; the test's end ends it.
 func (l *lab) start(args ...string) *running {
 	l.t.Helper()
 	args = append(args, "--output", "json")
-	cmd := exec.CommandContext(context.WithoutCancel(l.t.Context()), wcctlPath(l.t), args...) //nolint:gosec // ours
+	cmd := exec.CommandContext(context.WithoutCancel(l.t.Context()), wcctlPath(l.t), args...)
 	cmd.Dir, cmd.Env = l.dir, l.environ()
 	r := &running{
 		t: l.t, lab: l, command: "wcctl " + strings.Join(args, " "), cmd: cmd, start: time.Now(),
@@ -199,14 +198,6 @@ func goOn(processes []process) error {
 		}
 	}
 	return nil
-}
-
-// interrupt is Ctrl-C.
-func (r *running) interrupt() {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // worked are the phases that had something to do, in order.

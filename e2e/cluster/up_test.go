@@ -27,6 +27,8 @@ const (
 )
 
 // TestUp is the owner's first use: from nothing to a cluster that carries traffic.
+//
+//nolint:paralleltest // this computer holds one cluster at a time
 func TestUp(t *testing.T) {
 	// One after the other, so that neither slows the other down.
 	var byHand time.Duration
@@ -250,7 +252,7 @@ func timeByHand(t *testing.T) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), script, machines...) //nolint:gosec // ours
+	cmd := exec.CommandContext(t.Context(), script, machines...)
 	cmd.Env = append(l.environ(), "WORK="+folder, "KEY="+key, "SERVER="+server,
 		"LOCK="+filepath.Join(l.bundle, "bundle.lock.json"), "NETWORK="+manifest,
 		"POD_SUBNET=10.244.0.0/16", "VERSION="+l.lock().Kubernetes)
@@ -280,7 +282,7 @@ func (l *lab) serveByHand() string {
 	if err := listener.Close(); err != nil {
 		l.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(l.t.Context(), wcctlPath(l.t), "bundle", "serve", l.bundle, "--listen", address) //nolint:gosec // ours
+	cmd := exec.CommandContext(l.t.Context(), wcctlPath(l.t), "bundle", "serve", l.bundle, "--listen", address)
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ description:
   - Results carry names, paths and the end of an error's text, never a module's arguments.
 """
 
-# Modules whose file on the host is the role's own; a task's variable managed_files names more.
-FILE_MODULES = ("copy", "template", "get_url", "blockinfile", "lineinfile", "replace")
+# Modules whose file on the host is the role's alone; a task's variable managed_files names more.
+FILE_MODULES = ("copy", "template", "get_url")
 TAIL_LINES = 20
 PR_SET_PDEATHSIG = 1
 

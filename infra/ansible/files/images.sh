@@ -32,7 +32,7 @@ wait
 
 missing() {
 	ctr --namespace k8s.io images ls --quiet >"$work/images.have"
-	grep -Fvx -f "$work/images.have" "$work/images" || true
+	grep -Fvx -f "$work/images.have" "$work/images" >"$work/images.missing" || true
 }
 
 grep . >"$work/images" || true
@@ -40,7 +40,8 @@ if [ "$MODE" = wait ]; then
 	while systemctl is-active --quiet $unit; do sleep 0.2; done
 fi
 if systemctl is-active --quiet $unit; then exit 0; fi
-missing | tee "$work/images.missing"
+missing
+cat "$work/images.missing"
 if [ ! -s "$work/images.missing" ]; then exit 0; fi
 if [ "$MODE" = start ]; then
 	exec systemd-run --quiet --collect --unit $unit --setenv "PATH=$PATH" sh -c "$puller"

@@ -1,17 +1,21 @@
 #!/bin/sh
-# Unpacks ARCHIVE into the folder INTO, once per CHECKSUM. A file is replaced by a rename, so a
-# program that runs goes on, and a run that was cut off is repeated as a whole.
+# Unpacks ARCHIVE's programs into the folder INTO, once per CHECKSUM, and lists them in
+# ARCHIVE.unpacked. A program is replaced by a rename, so one that runs goes on, and a run that was
+# cut off is repeated as a whole.
 set -eu
 
 marker=$ARCHIVE.unpacked
-if [ "$(cat "$marker" 2>/dev/null)" = "$CHECKSUM $INTO" ]; then exit 0; fi
+if [ "$(head -n 1 "$marker" 2>/dev/null)" = "$CHECKSUM $INTO" ]; then exit 0; fi
 mkdir -p "$INTO"
 work=$(mktemp -d "$INTO/.unpack.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 tar -xzf "$ARCHIVE" -C "$work" --no-same-owner
-find "$work" -type f -perm /111 | while read -r file; do
+find "$work" -type f -perm /111 >"$work/.programs"
+echo "$CHECKSUM $INTO" >"$work/.marker"
+while read -r file; do
 	chmod 0755 "$file"
 	mv -f "$file" "$INTO/${file##*/}"
-done
-echo "$CHECKSUM $INTO" >"$marker"
+	echo "$INTO/${file##*/}" >>"$work/.marker"
+done <"$work/.programs"
+mv -f "$work/.marker" "$marker"
 echo unpacked

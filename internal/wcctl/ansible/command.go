@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/go-version"
 )
@@ -81,9 +79,6 @@ func (r *Runner) arguments(p Play) []string {
 	if len(p.Hosts) > 0 {
 		args = append(args, "--limit", strings.Join(p.Hosts, ","))
 	}
-	if p.Check {
-		args = append(args, "--check")
-	}
 	return append(args, r.playbook(p.Phase))
 }
 
@@ -124,45 +119,4 @@ func lookup(environ []string, name string) string {
 		}
 	}
 	return ""
-}
-
-// closeTimeout bounds the end of the connections that are kept open.
-const closeTimeout = 5 * time.Second
-
-// maxSocketDir leaves room for OpenSSH's names in the 108 bytes of a socket's address.
-const maxSocketDir = 45
-
-// socketDir is where connections are kept open: in the state folder, so that a later run finds and
-// ends those of one that was killed, or in a short path where that is too long.
-func socketDir(work string) (string, error) {
-	dir := filepath.Join(work, "ssh")
-	if len(dir) <= maxSocketDir {
-		if err := os.MkdirAll(dir, privateDir); err != nil {
-			return "", fmt.Errorf("making the folder of SSH connections: %w", err)
-		}
-		return dir, nil
-	}
-	dir, err := os.MkdirTemp("", "wcctl-ssh-")
-	if err != nil {
-		return "", fmt.Errorf("making the folder of SSH connections: %w", err)
-	}
-	return dir, nil
-}
-
-func closeSockets(dir string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("closing SSH connections: %w", err)
-	}
-	for _, entry := range entries {
-		// The name after the options is not looked at, but there must be one.
-		socket := filepath.Join(dir, entry.Name())
-		_ = exec.CommandContext(ctx, "ssh", "-O", "exit", "-S", socket, "machine").Run()
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("closing SSH connections: %w", err)
-	}
-	return nil
 }

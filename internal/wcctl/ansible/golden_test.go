@@ -145,7 +145,7 @@ func TestTemplates(t *testing.T) {
 // example is one of the files of variables that the documentation shows.
 func example(t *testing.T, name string) map[string]any {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(infra(t), "examples", "variables-"+name+".json"))
+	data, err := os.ReadFile(filepath.Join("testdata", "variables-"+name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

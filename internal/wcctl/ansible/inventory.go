@@ -36,7 +36,6 @@ type hostVars struct {
 	PublicAddress string     `json:"wc_public_address"`
 	Role          fleet.Role `json:"wc_role"`
 	Edge          bool       `json:"wc_edge"`
-	Architecture  string     `json:"wc_architecture"`
 }
 
 type group struct {
@@ -76,7 +75,6 @@ func (r *Runner) hostVars(m fleet.Machine) hostVars {
 		Host: m.SSH.Host, Port: cmp.Or(m.SSH.Port, sshPort), User: user, Become: user != root,
 		KeyFile: r.options.KeyFile, CommonArgs: quoted(r.sshArguments(m)),
 		Address: m.Address, PublicAddress: m.PublicAddress, Role: m.Role, Edge: m.Edge,
-		Architecture: m.Architecture,
 	}
 }
 

@@ -70,8 +70,6 @@ type Play struct {
 	Hosts []string
 	// Vars are the roles' variables; they must hold no secret.
 	Vars map[string]any
-	// Check changes nothing.
-	Check bool
 }
 
 // Result is how it went on each machine that the play reached.

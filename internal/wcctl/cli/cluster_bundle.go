@@ -48,11 +48,18 @@ func chosenBundle(
 			return nil, err
 		}
 	}
-	if o.dry || !o.installs {
-		return b, nil
+	if b != nil && c.Spec.Network.Plugin == spec.Calico && o.needsBundle() {
+		return nil, &Error{
+			Cause: fmt.Errorf("%s holds no Calico: it cannot be built from public modules", dir),
+			Hint: "sed -i 's/plugin: calico/plugin: flannel/' " + o.flags.file.path(con) +
+				"\n" + o.flags.again("up --bundle "+noBundle),
+		}
 	}
-	return b, remember(folder, dir)
+	return b, nil
 }
+
+// needsBundle tells that the session says or does what is installed.
+func (o sessionOptions) needsBundle() bool { return o.installs || o.dry }
 
 // usualBundle is the one that `wcctl bundle create` makes where it is given no folder; it is empty
 // where there is none.
@@ -68,15 +75,16 @@ func usualBundle(con *console, version string) string {
 	return dir
 }
 
-func remember(folder workspace.Folder, dir string) error {
+// rememberBundle is for the runs after this one; nil forgets it.
+func rememberBundle(folder workspace.Folder, b *bundle.Bundle) error {
 	path := filepath.Join(string(folder), bundleFile)
-	if dir == "" {
+	if b == nil {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("forgetting the bundle: %w", err)
 		}
 		return nil
 	}
-	return workspace.WriteFile(path, []byte(dir+"\n"))
+	return workspace.WriteFile(path, []byte(b.Dir()+"\n"))
 }
 
 // needsBundle refuses what cannot work: machines on this computer have no way out.

@@ -29,6 +29,8 @@ func clusterError(ctx context.Context, flags *clusterFlags, command, log string,
 		return err
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return interrupted(flags, command, log, err)
+	case errors.Is(err, workspace.ErrTornLock):
+		return &Error{Cause: err, Hint: flags.again("unlock --force")}
 	case errors.As(err, &locked):
 		return &Error{Cause: err, Hint: flags.again("unlock")}
 	case errors.As(err, &failed):

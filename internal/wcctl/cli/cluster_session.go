@@ -37,6 +37,8 @@ type session struct {
 	folder    workspace.Folder
 	terraform *terraform.Client
 	run       *phase.Run
+	// bundle is nil where machines fetch everything themselves.
+	bundle *bundle.Bundle
 	// sink gets what the phases tell; it may change until they begin.
 	sink *switchSink
 	closers
@@ -85,7 +87,8 @@ func (s *session) open(con *console, o sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.installs {
+	s.bundle = b
+	if o.needsBundle() {
 		if err := needsBundle(o.flags, s.cluster, b); err != nil {
 			return err
 		}

@@ -52,10 +52,11 @@ func playVars(
 	if err != nil {
 		return phase.Vars{}, fmt.Errorf("naming what is installed: %w", err)
 	}
-	for name, file := range map[string]string{
-		"wc_network_manifest": string(c.Spec.Network.Plugin) + ".yaml",
-		"wc_metrics_manifest": "metrics-server.yaml",
-	} {
+	manifests := map[string]string{"wc_metrics_manifest": "metrics-server.yaml"}
+	if c.Spec.Network.Plugin == spec.Flannel {
+		manifests["wc_network_manifest"] = "flannel.yaml" // Calico's own release has Calico's
+	}
+	for name, file := range manifests {
 		text, err := fs.ReadFile(infra.Manifests, path.Join(manifestsDir, file))
 		if err != nil {
 			return phase.Vars{}, fmt.Errorf("reading the manifest %s: %w", file, err)

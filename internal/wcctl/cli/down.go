@@ -18,6 +18,7 @@ import (
 type downOptions struct {
 	clusterFlags
 	yes, purge bool
+	force      bool
 	parallel   int
 	output     outputFormat
 }
@@ -43,6 +44,7 @@ The state folder stays with its logs and its SSH key, unless --purge is given.`,
 	f := cmd.Flags()
 	f.BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&opts.purge, "purge", false, "remove the state folder too, when nothing is left")
+	f.BoolVar(&opts.force, "force", false, "go on where a machine that you have does not answer")
 	f.IntVar(&opts.parallel, "parallel", defaultParallel, "machines worked on at once")
 	opts.output.register(cmd)
 	opts.register(cmd)
@@ -92,10 +94,11 @@ func down(
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // logins and a plan's file, which end with this process
+	defer s.Close()
 	if s.run.Leftovers, err = leftovers(s); err != nil {
 		return err
 	}
+	s.run.Force = opts.force
 	runner := &phase.Runner{
 		Run: s.run, Phases: phase.Down(cluster.Spec.Target), Journal: h.journal, Log: h.log.Path(),
 		Explain: explain,
@@ -105,7 +108,7 @@ func down(
 	if err != nil {
 		return err
 	}
-	if opts.output == outputText {
+	if opts.output == outputText || !opts.yes {
 		showPlan(con, con.err, plan)
 		fmt.Fprintln(con.err)
 	}

@@ -97,7 +97,7 @@ func runPlan(ctx context.Context, con *console, opts *planOptions) error {
 	if err != nil {
 		return clusterError(ctx, &opts.clusterFlags, "plan", "", err)
 	}
-	defer s.Close() //nolint:errcheck // copies in the folder for temporary files
+	defer s.Close()
 	runner := &phase.Runner{Run: s.run, Phases: phases, Explain: explain}
 	plan, err := runner.Plan(ctx)
 	if err != nil {

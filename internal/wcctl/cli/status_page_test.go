@@ -85,17 +85,19 @@ func TestDoctorPage(t *testing.T) {
 			{
 				ID: "disk-full", Title: "A disk is full", Machine: "demo-worker-1",
 				Cause: "nothing can be written any more",
-				Hint: "df -h # on the machine\nsudo crictl rmi --prune", Source: "kubelet", Count: 12,
+				Hint:  "df -h # on the machine\nsudo crictl rmi --prune", Source: "kubelet", Count: 12,
 				Line: "mkdir /var/lib/kubelet/pods/8d3: no space left on device", Current: true,
 				First: looked.Add(-10 * time.Minute), Last: looked,
 			},
 			{ID: "disk-full", Title: "A disk is full", Machine: "demo-worker-2", Current: true},
 			{
-				ID: "condition-nodes-ready", Title: "The condition nodes-ready does not hold", Source: "conditions", Count: 1,
+				ID: "condition-nodes-ready", Title: "The condition nodes-ready does not hold",
+				Source: "conditions", Count: 1,
 				Line: "demo-worker-1: its kubelet has stopped reporting", Hint: "wcctl doctor", Current: true,
 			},
 			{
-				ID: "clock-skew", Title: "A machine's clock is wrong", Machine: "demo-worker-2", Source: "kubelet", Count: 1,
+				ID: "clock-skew", Title: "A machine's clock is wrong", Machine: "demo-worker-2",
+				Source: "kubelet", Count: 1,
 				Line: "x", Last: looked.Add(-70 * time.Minute),
 			},
 		},

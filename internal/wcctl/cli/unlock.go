@@ -44,7 +44,7 @@ func runUnlock(ctx context.Context, con *console, flags *clusterFlags, force boo
 	holder, err := folder.Unlock(ctx, force)
 	var locked *workspace.LockedError
 	switch {
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.Is(err, workspace.ErrTornLock):
 		return &Error{Cause: err, Hint: flags.again("unlock --force")}
 	case err != nil:
 		return err

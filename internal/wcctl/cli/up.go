@@ -22,6 +22,7 @@ type upOptions struct {
 	yes      bool
 	from     string
 	only     []string
+	redo     bool
 	parallel int
 	timeout  time.Duration
 	output   outputFormat
@@ -54,6 +55,7 @@ of each run is in the state folder's logs.`,
 	f.StringVar(&opts.bundle, "bundle", "", bundleUsage)
 	_ = cmd.MarkFlagDirname("bundle") // the flag is there
 	registerPhases(cmd, &opts.from, &opts.only, &opts.parallel)
+	f.BoolVar(&opts.redo, "again", false, "do the chosen phases where they are done, too")
 	f.DurationVar(&opts.timeout, "timeout", 0, "give up after this time, 0s never")
 	opts.output.register(cmd)
 	opts.register(cmd)
@@ -64,6 +66,9 @@ func runUp(ctx context.Context, con *console, opts *upOptions) error {
 	phases, err := choosePhases("wcctl up", opts.from, opts.only, opts.parallel)
 	if err != nil {
 		return err
+	}
+	if opts.redo && opts.from == "" && len(opts.only) == 0 {
+		return usageErrorf("wcctl up", "--again needs --only or --from")
 	}
 	if !opts.yes && !con.interactive() {
 		return &Error{
@@ -105,7 +110,8 @@ func up(
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // logins and a plan's file, which end with this process
+	defer s.Close()
+	s.run.Again = opts.redo
 	runner := &phase.Runner{
 		Run: s.run, Phases: phases, Journal: h.journal, Log: h.log.Path(), Explain: explain,
 	}
@@ -114,10 +120,14 @@ func up(
 	if err != nil {
 		return err
 	}
-	if opts.output == outputText {
+	// What nobody is asked for a program need not read; what costs money is asked in every format.
+	if opts.output == outputText || !opts.yes {
 		if err := propose(con, opts, cluster, h.folder, plan); err != nil {
 			return err
 		}
+	}
+	if err := rememberBundle(h.folder, s.bundle); err != nil {
+		return err
 	}
 	return perform(ctx, con, opts, s, h, runner)
 }

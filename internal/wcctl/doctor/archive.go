@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 )
 
 // Result is what doctor found.
@@ -102,5 +103,5 @@ func addJSON(add func(name string, text []byte) error, name string, v any) error
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return add(name, []byte(Redact(text.String())))
+	return add(name, []byte(redact.Text(text.String())))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 )
 
 //go:embed collect.sh
@@ -93,7 +94,7 @@ func (c *collector) add(evidence ...Evidence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range evidence {
-		e.Text = Redact(e.Text)
+		e.Text = redact.Text(e.Text)
 		c.found.Evidence = append(c.found.Evidence, e)
 	}
 }
@@ -101,7 +102,7 @@ func (c *collector) add(evidence ...Evidence) {
 func (c *collector) miss(what string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := Missing{What: what, Why: Redact(err.Error())}
+	m := Missing{What: what, Why: redact.Text(err.Error())}
 	var hinted interface{ HintText() string }
 	if errors.As(err, &hinted) {
 		m.Hint = hinted.HintText()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 )
 
 func machines() fleet.Fleet {
@@ -79,7 +80,7 @@ func TestArchive(t *testing.T) {
 	collection := Collection{
 		At: time.Now(),
 		Evidence: []Evidence{
-			{Machine: "m", Source: "kubelet", Text: Redact("join --token abcdef.0123456789abcdef\n")},
+			{Machine: "m", Source: "kubelet", Text: redact.Text("join --token abcdef.0123456789abcdef\n")},
 			{Source: "events", Text: "x\n"},
 			{Source: "wcctl/earlier/1.log", Text: "no space left on device\n"},
 		},

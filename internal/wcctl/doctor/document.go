@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 )
 
 // Document is docs/cluster/doctor.md.
@@ -23,7 +25,7 @@ same list.
   No Secret and no ConfigMap is read, and no variable of a pod.
 - From this computer: wcctl's last three run logs.
 
-What looks like a token, key or password is replaced by ` + "`" + hidden + "`" + ` before anything is written. A machine
+What looks like a token, key or password is replaced by ` + "`" + redact.Hidden + "`" + ` before anything is written. A machine
 that does not answer is named, and the others are examined all the same.
 
 A fault counts as one **now** if its last trace is younger than 15 minutes. What is normal while a machine

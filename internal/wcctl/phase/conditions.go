@@ -41,7 +41,7 @@ func (conditions) Pending(ctx context.Context, r *Run) ([]Change, error) {
 
 // Apply looks again and again and tells what is missing.
 func (conditions) Apply(ctx context.Context, r *Run, _ []Change) error {
-	all, _, err := r.Fleet(ctx)
+	all, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}

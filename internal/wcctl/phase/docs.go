@@ -28,10 +28,20 @@ func Document(phases []Phase) string {
 
 After a phase succeeded on a machine, wcctl leaves a record there:
 ` + "`/var/lib/wastecoach/phases/<phase>.json`" + ` with fingerprints of the role's files and of the variables that the
-role declares, and beside it the SHA-256 of every file that the phase manages. ` + "`plan`" + ` and the next ` + "`up`" + `
+role declares, and beside it the SHA-256 of every file that the phase manages. ` +
+		"`plan` and the next `up`" + `
 compare them by one command per machine, so neither runs Ansible to find that nothing changed. The
 record is removed before the phase runs again: a run that is killed leaves none. Why it is done this
 way: [ADR 6](../adr/0006-a-record-on-each-machine-instead-of-a-check-run.md).
+
+` + "`wcctl up --only PHASE --again`" + ` does a phase where it is done, too.
+
+## What cannot be changed
+
+What kubeadm init was told is in ` + "`" + settingsFile + "`" + ` on the control plane: the
+release, the subnets, the endpoint, the certificate's names, the pod network. A configuration that
+says something else is refused with both values: a plan that listed it would promise what ` + "`up`" + `
+cannot do.
 
 ## What is tried again
 

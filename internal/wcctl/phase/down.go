@@ -38,10 +38,10 @@ func (remove) About() string {
 	return "Resets the machines with kubeadm and removes what the roles made; the machines stay."
 }
 
-// Pending names the machines.
+// Pending names the machines; those that Terraform forgot already are in the configuration.
 func (remove) Pending(ctx context.Context, r *Run) ([]Change, error) {
-	all, known, err := r.Fleet(ctx)
-	if err != nil || !known {
+	all, _, err := r.Fleet(ctx)
+	if err != nil {
 		return nil, err
 	}
 	r.before = all
@@ -54,16 +54,32 @@ func (remove) Pending(ctx context.Context, r *Run) ([]Change, error) {
 
 // Apply fails where a machine does not answer: nobody could say what is left there.
 func (remove) Apply(ctx context.Context, r *Run, _ []Change) error {
-	all := r.before
-	r.lookAt(ctx, all, r.Patience)
-	if err := r.reachable(all); err != nil {
-		return err
+	patience := r.Patience
+	if r.Force {
+		patience = 0
 	}
-	result, err := r.Play(ctx, Playing{Phase: removeName, Fleet: all, Hosts: all.Names()})
+	r.lookAt(ctx, r.before, patience)
+	var answer fleet.Fleet
+	for _, m := range r.before {
+		switch h := r.hosts[m.Name]; {
+		case h.err == nil:
+			answer = append(answer, m)
+		case r.Force:
+			r.warn(removeName, m.Name, h.err.Error()+"; it is left as it is", "")
+		default:
+			return &Error{
+				Phase: removeName, Host: m.Name, Cause: h.err, Hint: "wcctl down --force # leaves it as it is",
+			}
+		}
+	}
+	if len(answer) == 0 {
+		return nil
+	}
+	result, err := r.Play(ctx, Playing{Phase: removeName, Fleet: r.before, Hosts: answer.Names()})
 	if err != nil {
 		return err
 	}
-	for _, m := range all {
+	for _, m := range answer {
 		if !result[m.Name].OK {
 			return &Error{Phase: removeName, Host: m.Name, Cause: errors.New("it was not cleaned")}
 		}

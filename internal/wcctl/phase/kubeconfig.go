@@ -96,7 +96,7 @@ func apiServer(r *Run, m fleet.Machine) (server, name string) {
 
 // Apply reads admin.conf over SSH; the key never passes a log.
 func (kubeconfig) Apply(ctx context.Context, r *Run, _ []Change) error {
-	all, _, err := r.Fleet(ctx)
+	all, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
 
@@ -75,6 +77,14 @@ func reason(c terraform.Change) string { return strings.ReplaceAll(c.Reason, "_"
 // Apply makes them. What was known of the machines before is forgotten.
 func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
 	changes := *r.planned
+	// Forgotten before, so that a run that is killed leaves no key of a machine that is gone.
+	before, _, err := r.Fleet(ctx)
+	if err == nil {
+		err = r.forgetKeys(before, changes)
+	}
+	if err != nil {
+		return err
+	}
 	r.planned, r.fleet, r.vars = nil, nil, nil
 	r.tunnels.close()
 	r.dropHosts()
@@ -84,21 +94,31 @@ func (machines) Apply(ctx context.Context, r *Run, _ []Change) error {
 	if err := r.switchOn(); err != nil {
 		return err
 	}
-	found, known, err := r.Fleet(ctx)
+	found, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}
-	if !known {
-		return fmt.Errorf("reading the machines: %w", terraform.ErrNoMachines)
-	}
-	for _, m := range found {
-		if makes(changes, m.Name) {
-			if err := r.Forget(m); err != nil {
-				return err
-			}
-		}
+	if err := r.forgetKeys(found, changes); err != nil {
+		return err
 	}
 	r.note(machinesName, "", fmt.Sprintf("%d machines: %s", len(found), strings.Join(found.Names(), ", ")))
+	return nil
+}
+
+// forgetKeys drops the host keys of machines that Terraform makes; those of hosts that are there
+// already stay, whatever Terraform says.
+func (r *Run) forgetKeys(machines fleet.Fleet, changes []terraform.Change) error {
+	if r.Cluster.Spec.Target == spec.Hosts {
+		return nil
+	}
+	for _, m := range machines {
+		if m.SSH.Host == "" || !makes(changes, m.Name) {
+			continue
+		}
+		if err := r.Forget(m); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -64,7 +64,7 @@ func List() []Phase {
 		play{
 			name: containerdName, title: "Install containerd", place: EveryMachine, role: "containerd",
 			unit:  "containerd",
-			about: "Installs containerd, runc and the CNI programs with the systemd cgroup driver.",
+			about: "Installs containerd and runs it with the systemd cgroup driver.",
 		},
 		play{
 			name: packagesName, title: "Install Kubernetes", place: EveryMachine, role: "packages",

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +24,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/remote"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
@@ -37,7 +37,7 @@ func TestThePageIsTheList(t *testing.T) {
 	t.Parallel()
 	got := Document(List())
 	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil { //nolint:gosec // a public page
+		if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,7 +153,7 @@ func (w *world) drift(host, phase string) {
 func TestDriftIsNamedAndMendedWhereItIs(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		break_ func(w *world)
+		breaks func(w *world)
 		want   []string
 	}{
 		"a file changed": {
@@ -190,7 +190,7 @@ func TestDriftIsNamedAndMendedWhereItIs(t *testing.T) {
 				"packages demo-worker-2: not done yet", "workers demo-worker-2: not done yet",
 			},
 		},
-		"another version": {
+		"another input": {
 			func(w *world) { w.vars.Values["wc_version"] = "1.37.2" },
 			each3("host", "its settings have changed since"),
 		},
@@ -236,7 +236,7 @@ func TestDriftIsNamedAndMendedWhereItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newFinishedWorld(t)
-			c.break_(w)
+			c.breaks(w)
 			got := slices.DeleteFunc(w.plan(), func(line string) bool {
 				return strings.HasPrefix(line, preflightName)
 			})
@@ -282,11 +282,8 @@ func TestAFailureNamesItsPlaceAndTheNextUpGoesOnThere(t *testing.T) {
 	if !errors.As(err, &failed) {
 		t.Fatalf("%v is no *Error", err)
 	}
-	want := Error{
-		Phase: packagesName, Host: "demo-worker-2", Task: "Fetch the programs",
-		Cause: failed.Cause, Hint: "df -h", Log: "the.log",
-	}
-	if !reflect.DeepEqual(*failed, want) {
+	if failed.Phase != packagesName || failed.Host != "demo-worker-2" ||
+		failed.Task != "Fetch the programs" || failed.Hint != "df -h" || failed.Log != "the.log" {
 		t.Errorf("got %+v", *failed)
 	}
 	last := w.events[len(w.events)-1]
@@ -480,7 +477,7 @@ func TestOnlyAMachineMadeAnewMayHaveAnotherHostKey(t *testing.T) {
 	}
 	w.forgotten = nil
 	w.mustUp()
-	equal(t, w.forgotten, []string{"demo-worker-1"})
+	equal(t, slices.Compact(w.forgotten), []string{"demo-worker-1"})
 }
 
 func TestTheBundleIsServedOnEachMachineThatHasWork(t *testing.T) {
@@ -597,4 +594,107 @@ func TestDownTellsWhatIsLeft(t *testing.T) {
 			t.Errorf("made %v, forgotten %v", w.made, w.forgotten)
 		}
 	}
+}
+
+func TestSettingsOfACreatedClusterCannotChange(t *testing.T) {
+	t.Parallel()
+	w := newFinishedWorld(t)
+	w.cluster.Spec.Kubernetes.PodSubnet = "10.1.0.0/16"
+	w.cluster.Spec.Network.Plugin = spec.Calico
+	for _, err := range []error{w.up(), func() error { _, err := w.runner().Plan(t.Context()); return err }()} {
+		var failed *Error
+		if !errors.As(err, &failed) || !strings.Contains(failed.Hint, "wcctl down") {
+			t.Fatalf("got %v", err)
+		}
+		for _, want := range []string{`spec.kubernetes.podSubnet is "10.1.0.0/16"`, `made with "flannel"`} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is missing in: %v", want, err)
+			}
+		}
+	}
+	if len(w.played) > 0 {
+		t.Errorf("played %v", w.played)
+	}
+}
+
+func TestPhasesNeedMachines(t *testing.T) {
+	t.Parallel()
+	for _, name := range Names(List())[1:] {
+		w := newWorld(t)
+		runner := w.runner()
+		runner.Run.Dial = func(context.Context, fleet.Machine, time.Duration) (Shell, error) {
+			t.Error("logged in to a machine that is not there")
+			return nil, errors.New("no")
+		}
+		var err error
+		if runner.Phases, err = Select(List(), "", []string{name}); err != nil {
+			t.Fatal(err)
+		}
+		var failed *Error
+		if _, err := runner.Up(t.Context()); !errors.Is(err, ErrNoMachines) || !errors.As(err, &failed) ||
+			failed.Hint != "wcctl up" || failed.Phase != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPhasesCanBeAskedForAgain(t *testing.T) {
+	t.Parallel()
+	w := newFinishedWorld(t)
+	runner := w.runner()
+	runner.Run.Again = true
+	var err error
+	if runner.Phases, err = Select(List(), "", []string{metricsName}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runner.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, w.played, []string{"metrics demo-control-plane"})
+}
+
+func TestHostsKeepTheirKeysAndAreCleanedEvenWhenTerraformForgotThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cluster.Spec.Target, w.cluster.Spec.Local = spec.Hosts, nil
+	w.cluster.Spec.Hosts = &spec.HostsTarget{
+		ControlPlane: spec.Host{Name: "a", Address: "10.9.0.1", PrivateAddress: "10.9.0.1", Port: 22},
+		Workers:      []spec.Host{{Name: "b", Address: "10.9.0.2", PrivateAddress: "10.9.0.2", Port: 22}},
+	}
+	w.changes = []terraform.Change{{Address: `terraform_data.machine["a"]`, Action: terraform.Create}}
+	down := func(force bool) (seen fleet.Fleet, err error) {
+		runner := w.runner()
+		runner.Phases, runner.Run.Force = Down(spec.Hosts), force
+		runner.Run.Leftovers = func(_ context.Context, machines fleet.Fleet) ([]string, error) {
+			seen = machines
+			return nil, nil
+		}
+		_, err = runner.Up(t.Context())
+		return seen, err
+	}
+	seen, err := down(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 2 || seen[1].SSH.Host != "10.9.0.2" {
+		t.Errorf("looked at %v", seen)
+	}
+	equal(t, w.played, []string{"remove a", "remove b"})
+	runner := w.runner()
+	if runner.Phases, err = Select(List(), "", []string{machinesName}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runner.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, w.forgotten, nil)
+	w.played, w.down["b"] = nil, errors.New("no answer")
+	var failed *Error
+	if _, err := down(false); !errors.As(err, &failed) || !strings.Contains(failed.Hint, "--force") {
+		t.Errorf("a host that is gone: %v", err)
+	}
+	if _, err := down(true); err != nil {
+		t.Error(err)
+	}
+	equal(t, w.played, []string{"remove a"})
 }

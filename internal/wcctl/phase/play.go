@@ -66,6 +66,11 @@ func (p play) Pending(ctx context.Context, r *Run) ([]Change, error) {
 	if known {
 		r.lookAt(ctx, targets, 0)
 	}
+	if known {
+		if err := r.unchangeable(ctx, all); err != nil {
+			return nil, err
+		}
+	}
 	var list []Change
 	for _, m := range targets {
 		switch {
@@ -125,6 +130,9 @@ func (p play) pendingOn(ctx context.Context, r *Run, m fleet.Machine) (*Change, 
 	case p.applied != nil:
 		why = r.missingObject(ctx, p.applied(r.Cluster))
 	}
+	if why == "" && r.Again {
+		why = "asked for again"
+	}
 	if why == "" {
 		return nil, nil //nolint:nilnil // nothing to do is no error
 	}
@@ -164,6 +172,7 @@ const restartKubelet = "[ ! -e /etc/kubernetes/kubelet.conf ] || systemctl resta
 // returnNodes starts kubelets that do not run, and those whose node somebody deleted: they make it
 // anew.
 func (r *Run) returnNodes(ctx context.Context, machines fleet.Fleet) error {
+	r.askNodes(ctx) // once: the machines are asked at the same time
 	return r.forEachHost(machines, func(h *host) error {
 		if h.survey == nil ||
 			h.survey.units["kubelet"] == "active" && r.missingNode(ctx, h.machine) == "" {
@@ -228,7 +237,9 @@ func (r *Run) inputsOf(m fleet.Machine) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs := map[string]any{"wc_role": m.Role, "wc_address": m.Address, "wc_edge": m.Edge}
+	inputs := map[string]any{
+		"wc_role": m.Role, "wc_address": m.Address, "wc_public_address": m.PublicAddress, "wc_edge": m.Edge,
+	}
 	maps.Copy(inputs, vars.Values)
 	for name, text := range vars.Texts {
 		inputs[name] = text
@@ -262,7 +273,7 @@ func (r *Run) hash(name string, compute func() (string, error)) (string, error) 
 
 // Apply plays the role on the machines that have work and records where it is done.
 func (p play) Apply(ctx context.Context, r *Run, changes []Change) error {
-	all, _, err := r.Fleet(ctx)
+	all, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}
@@ -296,7 +307,7 @@ func (p play) Apply(ctx context.Context, r *Run, changes []Change) error {
 	result, playErr := r.Play(ctx, Playing{
 		Phase: p.name, Fleet: all, Hosts: targets.Names(), Vars: vars.Values,
 	})
-	err = p.record(ctx, r, targets, result)
+	err = errors.Join(p.record(ctx, r, targets, result), p.settle(ctx, r, targets, result))
 	r.forgetLooks(targets.Names()...)
 	r.forgetAPI()
 	if playErr != nil {

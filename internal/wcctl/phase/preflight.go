@@ -86,7 +86,7 @@ func on(place Place, m fleet.Machine) bool {
 // Apply waits for machines that are just starting, then checks all of them together: clocks and
 // names are compared among them.
 func (preflight) Apply(ctx context.Context, r *Run, _ []Change) error {
-	all, _, err := r.Fleet(ctx)
+	all, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}

@@ -132,6 +132,10 @@ type Run struct {
 	Bundle http.Handler
 	// Parallel is how many machines are worked on at once.
 	Parallel int
+	// Again does the chosen phases where they are done, too.
+	Again bool
+	// Force goes on with Down where a machine does not answer.
+	Force bool
 	// Patience is how long a machine that does not answer is waited for.
 	Patience time.Duration
 
@@ -185,14 +189,22 @@ func (r *Run) Fleet(ctx context.Context) (machines fleet.Fleet, known bool, err 
 	return machines, true, nil
 }
 
+// ErrNoMachines is a phase that was asked for before there is anything to do it on.
+var ErrNoMachines = errors.New("there are no machines yet")
+
+// Made is the machines for a phase that is to work on them.
+func (r *Run) Made(ctx context.Context) (fleet.Fleet, error) {
+	machines, known, err := r.Fleet(ctx)
+	if err == nil && !known {
+		return nil, &Error{Cause: ErrNoMachines, Hint: "wcctl up"}
+	}
+	return machines, err
+}
+
 // expected are the machines that will be made.
 func expected(c *spec.Cluster) fleet.Fleet {
-	if h := c.Spec.Hosts; c.Spec.Target == spec.Hosts && h != nil {
-		f := fleet.Fleet{{Name: h.ControlPlane.Name, Role: fleet.ControlPlane}}
-		for _, w := range h.Workers {
-			f = append(f, fleet.Machine{Name: w.Name, Role: fleet.Worker})
-		}
-		return f
+	if c.Spec.Target == spec.Hosts && c.Spec.Hosts != nil {
+		return written(c.Spec.Hosts)
 	}
 	workers := spec.DefaultWorkers
 	switch {
@@ -204,6 +216,23 @@ func expected(c *spec.Cluster) fleet.Fleet {
 	f := fleet.Fleet{{Name: c.Metadata.Name + "-control-plane", Role: fleet.ControlPlane}}
 	for n := range workers {
 		f = append(f, fleet.Machine{Name: fmt.Sprintf("%s-worker-%d", c.Metadata.Name, n+1), Role: fleet.Worker})
+	}
+	return f
+}
+
+// written are machines that exist already, as the configuration has them.
+func written(h *spec.HostsTarget) fleet.Fleet {
+	var f fleet.Fleet
+	for i, host := range append([]spec.Host{h.ControlPlane}, h.Workers...) {
+		role := fleet.Worker
+		if i == 0 {
+			role = fleet.ControlPlane
+		}
+		f = append(f, fleet.Machine{
+			Name: host.Name, Role: role, Address: host.PrivateAddress, Edge: host.Edge,
+			Architecture: host.Architecture,
+			SSH:          fleet.SSH{Host: host.Address, Port: host.Port, User: host.User},
+		})
 	}
 	return f
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
@@ -189,7 +190,7 @@ func (r *Runner) try(ctx context.Context, p Phase, changes []Change) error {
 
 // await logs in again to the machines that the changes name.
 func (r *Run) await(ctx context.Context, changes []Change) error {
-	all, _, err := r.Fleet(ctx)
+	all, err := r.Made(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,7 +265,7 @@ func (r *Runner) journal(
 ) error {
 	e := workspace.Entry{Phase: phase, Host: host, State: state, Seconds: took.Seconds()}
 	if cause != nil {
-		e.Text = workspace.Redact(cause.Error())
+		e.Text = redact.Text(cause.Error())
 	}
 	return r.Journal.Note(e)
 }

@@ -20,6 +20,8 @@ type survey struct {
 	records map[string]record
 	// drift are a phase's files that are not as it left them.
 	drift map[string][]string
+	// made are the settings that the cluster was made with; nil where there is none.
+	made map[string]string
 	// admin is the fingerprint of admin.conf's certificates; empty without a control plane.
 	admin string
 }
@@ -51,6 +53,10 @@ func parseSurvey(text string) (*survey, error) {
 			var r record
 			if json.Unmarshal([]byte(value), &r) == nil {
 				s.records[name] = r
+			}
+		case "made":
+			if err := json.Unmarshal([]byte(rest), &s.made); err != nil {
+				return nil, fmt.Errorf("looking at the machine: reading %s: %w", settingsFile, err)
 			}
 		case "drift":
 			s.drift[name] = append(s.drift[name], value)

@@ -16,6 +16,10 @@ for json in "$records"/*.json; do
 	phase=${json##*/}
 	echo "record ${phase%.json} $line"
 done
+if [ -s /var/lib/wastecoach/cluster.json ]; then
+	read -r line </var/lib/wastecoach/cluster.json
+	echo "made $line"
+fi
 # Programs are large: nothing is read where inodes, sizes and times are as they were.
 noted() { cat "$records"/*.stat 2>/dev/null; }
 now=$(noted | cut -d ' ' -f 5- | xargs -r -d '\n' stat -c '%i %s %Y %Z %n' 2>/dev/null)

@@ -297,9 +297,9 @@ func (w *world) doPlay(ctx context.Context, p Playing) (map[string]Played, error
 			clear(w.unlabeled)
 		}
 		if p.Phase == controlPlaneName || p.Phase == workersName {
-			w.nodes = append(w.nodes, name)
-			w.unlabeled[name] = true
-			w.units[name+"/kubelet"] = "active"
+			if err := w.join(name); err != nil {
+				return nil, err
+			}
 		}
 		if p.Phase == containerdName {
 			w.units[name+"/containerd"] = "active"
@@ -322,6 +322,7 @@ func (w *world) startKubelet(name string) {
 	w.units[name+"/kubelet"] = "active"
 	if !slices.Contains(w.nodes, name) {
 		w.nodes = append(w.nodes, name)
+		w.unlabeled[name] = true
 	}
 }
 

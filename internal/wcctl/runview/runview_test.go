@@ -65,7 +65,10 @@ func events() []event.Event {
 		{Time: at(2.2), Kind: event.PhaseFinished, Phase: "preflight", Seconds: 1.2, Done: 2, Total: total},
 		{Time: at(2.2), Kind: event.PhaseStarted, Phase: "host", Task: "Prepare the hosts", Done: 2, Total: total},
 		{Time: at(15), Kind: event.PhaseFinished, Phase: "host", Seconds: 12.8, Done: 3, Total: total},
-		{Time: at(15), Kind: event.PhaseStarted, Phase: "containerd", Task: "Install containerd", Done: 3, Total: total},
+		{
+			Time: at(15), Kind: event.PhaseStarted, Phase: "containerd", Task: "Install containerd",
+			Done: 3, Total: total,
+		},
 	}
 	for _, host := range []string{"demo-control-plane", "demo-worker-1", "demo-worker-2"} {
 		list = append(list, event.Event{
@@ -84,9 +87,9 @@ func events() []event.Event {
 		})
 }
 
-func newScreen(now float64, width, height int, list []event.Event) *screen {
+func newScreen(width, height int, list []event.Event) *screen {
 	s := &screen{
-		board: newBoard(phases), now: func() time.Time { return at(now) },
+		board: newBoard(phases), now: func() time.Time { return at(75) },
 		width: startWidth, height: startRows, paint: newPaint(false),
 	}
 	for _, e := range list {
@@ -104,7 +107,7 @@ func TestScreensFitTheirTerminal(t *testing.T) {
 	})
 	for name, list := range map[string][]event.Event{"running": events(), "failed": failure} {
 		for _, size := range [][2]int{{80, 24}, {160, 50}} {
-			got := newScreen(75, size[0], size[1], list).View().Content + "\n"
+			got := newScreen(size[0], size[1], list).View().Content + "\n"
 			fits(t, got, size[0], size[1])
 			golden(t, fmt.Sprintf("%s_%dx%d.txt", name, size[0], size[1]), got)
 		}
@@ -133,10 +136,10 @@ func TestEverySizeHoldsTheScreen(t *testing.T) {
 	}
 	for width := 1; width < 170; width += 7 {
 		for height := 2; height < 60; height += 5 {
-			fits(t, newScreen(75, width, height, list).View().Content+"\n", width, height)
+			fits(t, newScreen(width, height, list).View().Content+"\n", width, height)
 		}
 	}
-	small := newScreen(75, 80, 24, list).View().Content
+	small := newScreen(80, 24, list).View().Content
 	if !strings.Contains(small, "more machines") || !strings.Contains(small, "conditions") {
 		t.Errorf("24 rows lose phases or hide that machines are missing:\n%s", small)
 	}
@@ -145,7 +148,7 @@ func TestEverySizeHoldsTheScreen(t *testing.T) {
 func TestColorsComeOnlyWhenWanted(t *testing.T) {
 	t.Parallel()
 	for _, colored := range []bool{true, false} {
-		s := newScreen(75, 80, 24, events())
+		s := newScreen(80, 24, events())
 		s.paint = newPaint(colored)
 		if got := strings.Contains(s.View().Content, "\x1b["); got != colored {
 			t.Errorf("colored %v: escapes %v", colored, got)

@@ -31,7 +31,7 @@ func (f Folder) Create() error {
 		}
 	}
 	// Somebody may have made it by hand.
-	if err := os.Chmod(string(f), privateDir); err != nil { //nolint:gosec // G302: a folder needs its x
+	if err := os.Chmod(string(f), privateDir); err != nil {
 		return fmt.Errorf("protecting the state folder: %w", err)
 	}
 	ignore := f.path(".gitignore")

@@ -21,6 +21,9 @@ const (
 	guardPeriod = 10 * time.Second
 )
 
+// ErrTornLock is a lock file that does not say who holds it.
+var ErrTornLock = errors.New("the lock cannot be read")
+
 // ErrLockLost is the cause of a context whose lock somebody else has taken.
 var ErrLockLost = errors.New("the lock on the state folder was taken by somebody else")
 
@@ -106,7 +109,7 @@ func (f Folder) Holder() (*Holder, error) {
 	}
 	var h Holder
 	if err := json.Unmarshal(data, &h); err != nil {
-		return nil, fmt.Errorf("reading the lock: %w", err)
+		return nil, fmt.Errorf("%s: %w: %w", f.lock(), ErrTornLock, err)
 	}
 	return &h, nil
 }
@@ -177,7 +180,7 @@ func (l *Lock) beat(ctx context.Context, lose context.CancelCauseFunc) {
 func (l *Lock) renew(ctx context.Context) error {
 	release, err := l.folder.guard(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // somebody looks at it; the next beat comes soon
+		return nil // somebody looks at it; the next beat comes soon
 	}
 	defer release()
 	h, err := l.folder.Holder()
@@ -185,7 +188,7 @@ func (l *Lock) renew(ctx context.Context) error {
 		return ErrLockLost
 	}
 	if err := l.write(); err != nil {
-		return nil //nolint:nilerr // a full disk is no reason to give the lock up
+		return nil // a full disk is no reason to give the lock up
 	}
 	return nil
 }

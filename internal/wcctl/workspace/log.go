@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
 )
 
 const (
@@ -21,11 +21,8 @@ const (
 	keptLogs = 50
 )
 
-// What children may print though they should not: bootstrap tokens, certificate keys, private keys.
+// A private key is redacted over several lines.
 var (
-	secrets = regexp.MustCompile(
-		`\b[a-z0-9]{6}\.[a-z0-9]{16}\b|(?:--certificate-key[ =]+)[0-9a-f]{64}|` +
-			`(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*)`)
 	keyBegin = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 	keyEnd   = regexp.MustCompile(`-----END [A-Z ]*PRIVATE KEY-----`)
 )
@@ -120,7 +117,7 @@ func (l *Log) line(text []byte) {
 	if inKey {
 		return
 	}
-	_, _ = fmt.Fprintf(l.file, "%8.1f %s\n", time.Since(l.start).Seconds(), Redact(string(text)))
+	_, _ = fmt.Fprintf(l.file, "%8.1f %s\n", time.Since(l.start).Seconds(), redact.Text(string(text)))
 }
 
 // Close ends the file.
@@ -132,14 +129,4 @@ func (l *Log) Close() error {
 		l.rest = nil
 	}
 	return l.file.Close()
-}
-
-// Redact blanks out what looks like a bootstrap token, a certificate key or a private key.
-func Redact(text string) string {
-	return secrets.ReplaceAllStringFunc(text, func(found string) string {
-		if strings.HasPrefix(found, "--certificate-key") {
-			return "--certificate-key [redacted]"
-		}
-		return "[redacted]"
-	})
 }

@@ -24,24 +24,28 @@ func birth(pid int) string {
 	return fields[startField]
 }
 
-// realm is this boot and this PID namespace.
+// realm is this computer, its boot and this PID namespace.
 func realm() string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
+	var parts []string
+	for _, path := range []string{"/etc/machine-id", "/proc/sys/kernel/random/boot_id"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return ""
+		}
+		parts = append(parts, strings.TrimSpace(string(data)))
 	}
 	namespace, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(boot)) + " " + namespace
+	return strings.Join(append(parts, namespace), " ")
 }
 
 func sameRealm(a, b string) bool { return a == b && a != "" }
 
-// rebooted tells whether realm a ended with an earlier boot of the computer of realm b.
+// rebooted tells whether realm a ended with an earlier boot of the computer of realm b. Host names
+// do not tell computers apart.
 func rebooted(a, b string) bool {
-	bootA, _, okA := strings.Cut(a, " ")
-	bootB, _, okB := strings.Cut(b, " ")
-	return okA && okB && bootA != bootB
+	x, y := strings.Fields(a), strings.Fields(b)
+	return len(x) > 1 && len(y) > 1 && x[0] == y[0] && x[0] != "" && x[1] != y[1]
 }

@@ -181,13 +181,16 @@ func TestADeadHolderIsTakenOver(t *testing.T) {
 		holder Holder
 		taken  bool
 	}{
-		"alive here":      {with(func(*Holder) {}), false},
-		"dead here":       {with(func(h *Holder) { h.PID = dead.Process.Pid }), true},
-		"PID used again":  {with(func(h *Holder) { h.Birth = "1" }), true},
-		"before a reboot": {with(func(h *Holder) { h.Realm = "another-boot pid:[1]" }), true},
+		"alive here":     {with(func(*Holder) {}), false},
+		"dead here":      {with(func(h *Holder) { h.PID = dead.Process.Pid }), true},
+		"PID used again": {with(func(h *Holder) { h.Birth = "1" }), true},
+		"before a reboot": {with(func(h *Holder) {
+			h.Realm = strings.Fields(h.Realm)[0] + " another-boot pid:[1]"
+		}), true},
+		"on another computer of the name": {with(func(h *Holder) { h.Realm = "other another-boot pid:[1]" }), false},
 		"in a container": {with(func(h *Holder) {
-			boot, _, _ := strings.Cut(h.Realm, " ")
-			h.Realm, h.PID = boot+" pid:[1]", dead.Process.Pid
+			parts := strings.Fields(h.Realm)
+			h.Realm, h.PID = parts[0]+" "+parts[1]+" pid:[1]", dead.Process.Pid
 		}), false},
 		"elsewhere":           {with(func(h *Holder) { h.Host = "other" }), false},
 		"elsewhere, silent":   {with(func(h *Holder) { h.Host, h.Beat = "other", now.Add(-expiry) }), true},
@@ -254,6 +257,25 @@ func TestOnlyOneOfManyTakesADeadLock(t *testing.T) {
 	}
 }
 
+func TestATornLockIsFreedByForce(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	if err := WriteFile(f.lock(), []byte(`{"run`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := f.TakeLock(t.Context(), "r1", "wcctl up"); !errors.Is(err, ErrTornLock) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Unlock(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	lock, _, _, err := f.TakeLock(t.Context(), "r1", "wcctl up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lock.Release()
+}
+
 func TestTheLogHoldsAllButSecrets(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -279,7 +301,7 @@ func TestTheLogHoldsAllButSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(data)
-	for _, want := range []string{"first half second half\n", "after\n", "no end\n", "token [redacted]"} {
+	for _, want := range []string{"first half second half\n", "after\n", "no end\n", "token <hidden>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in:\n%s", want, text)
 		}

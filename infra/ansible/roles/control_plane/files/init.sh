@@ -70,15 +70,24 @@ kubeadm_init() {
 		--ignore-preflight-errors "$1" >>"$log" 2>&1 </dev/null; then
 		explain
 	fi
+	used
 	date --iso-8601=seconds >"$state/.done"
 	keep "$state/.done" "$state/done"
 }
 
-# Before etcd has data nobody has used the certificates, so a torn one may be made anew.
-mend() {
+# The settings that the cluster has.
+used() {
+	cat "$config" "$SETTINGS/audit-policy.yaml" >"$state/.settings"
+	keep "$state/.settings" "$state/settings"
+}
+
+# Certificates are on the disk before etcd has data: a power cut cannot leave data without them.
+# Before that nobody has used them, so a torn one is made anew.
+certificates() {
 	if [ -d /var/lib/etcd/member ]; then return; fi
-	kubeadm init phase certs all --config "$config" >>"$log" 2>&1 || rm -rf "$kube/pki"
-	kubeadm init phase kubeconfig all --config "$config" >>"$log" 2>&1 || rm -f $kube/*.conf
+	if ! kubeadm init phase certs all --config "$config" >>"$log" 2>&1; then rm -rf "$kube/pki"; fi
+	if ! kubeadm init phase kubeconfig all --config "$config" >>"$log" 2>&1; then rm -f $kube/*.conf; fi
+	sync --file-system /etc
 }
 
 begin() {
@@ -87,13 +96,14 @@ begin() {
 	keep "$state/.begun" "$state/begun"
 	: >"$log"
 	encryption
-	kubeadm_init "$IGNORED"
+	certificates
+	kubeadm_init "$IGNORED${IGNORED:+,}FileAvailable--etc-kubernetes-kubelet.conf"
 	echo made
 }
 
 resume() {
 	encryption
-	mend
+	certificates
 	torn=DirAvailable--var-lib-etcd,Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380
 	for pod in etcd kube-apiserver kube-controller-manager kube-scheduler; do
 		torn=$torn,FileAvailable--etc-kubernetes-manifests-$pod.yaml
@@ -112,6 +122,33 @@ answer() {
 	exit 1
 }
 
+# What a cluster cannot change while it runs, as a line to compare.
+fixed() {
+	sed -nE '/^ *(clusterName|kubernetesVersion|controlPlaneEndpoint|podSubnet|serviceSubnet):/s/^ *//p' "$1"
+}
+
+# New settings of a cluster that is there: the API server gets its names and flags, kubelets their
+# configuration; what would break the cluster is refused.
+adapt() {
+	if cat "$config" "$SETTINGS/audit-policy.yaml" | cmp --silent - "$state/settings"; then return; fi
+	was=$(fixed "$state/settings")
+	new=$(fixed "$config")
+	if [ "$new" != "$was" ]; then
+		say "a cluster cannot change this while it runs: it was made with" \
+			"$(echo "$was" | grep -Fvx "$new" | paste -sd ,), wanted is $(echo "$new" | grep -Fvx "$was" | paste -sd ,)"
+		exit 1
+	fi
+	rm -f $kube/pki/apiserver.crt $kube/pki/apiserver.key
+	for phase in 'certs apiserver' 'control-plane all' 'upload-config all'; do
+		# shellcheck disable=SC2086
+		kubeadm init phase $phase --config "$config" >>"$log" 2>&1 || explain
+	done
+	# Kubelet starts a pod anew for a new manifest, not for a new certificate.
+	pkill --exact kube-apiserver || true
+	used
+	echo adapted
+}
+
 # An addon that is missing is made again: without kube-proxy no service has an address.
 addons() {
 	for addon in kube-proxy:daemonset/kube-proxy coredns:deployment/coredns; do
@@ -128,5 +165,7 @@ fi
 if [ ! -e "$state/begun" ]; then begin
 elif [ ! -e "$state/done" ]; then resume
 fi
+answer
+adapt
 answer
 addons

@@ -3,6 +3,9 @@
 # error. DEPTH=cluster keeps programs and settings, DEPTH=all removes them too.
 set -u
 
+state=/var/lib/wastecoach
+settings=/etc/wastecoach
+
 say() { echo "$*" >&2; }
 
 exec 9>/run/lock/wastecoach
@@ -71,34 +74,45 @@ cluster() {
 	unmount
 	links
 	rules
-	gone /etc/kubernetes /var/lib/etcd /var/lib/kubelet /var/lib/cni /etc/cni/net.d/* /run/flannel /run/calico \
-		/var/lib/calico /var/log/pods /var/log/containers /var/log/kubernetes /var/log/wastecoach \
-		/etc/wastecoach/encryption.yaml /etc/wastecoach/kubeadm.yaml /etc/wastecoach/audit-policy.yaml /etc/wastecoach/calico.yaml \
-		/var/lib/wastecoach/control-plane /var/lib/wastecoach/joined /var/lib/wastecoach/joining /run/wastecoach
+	gone /etc/cni/net.d/10-flannel.conflist /etc/cni/net.d/10-calico.conflist /etc/cni/net.d/calico-kubeconfig
+	gone /etc/kubernetes /var/lib/etcd /var/lib/kubelet /var/lib/cni /run/flannel /run/calico /var/lib/calico \
+		/usr/libexec/kubernetes /etc/systemd/logind.conf.d/99-kubelet.conf
+	gone /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /var/log/wastecoach
+	gone $settings/encryption.yaml $settings/kubeadm.yaml $settings/audit-policy.yaml $settings/calico.yaml
+	gone $state/control-plane $state/joined $state/joining /run/wastecoach
+}
+
+# What unpack.sh listed, and no other file of these folders.
+unpacked() {
+	if [ -e "$1.unpacked" ]; then
+		tail -n +2 "$1.unpacked" | while read -r program; do gone "$program"; done
+	fi
+	gone "$1" "$1.unpacked"
 }
 
 programs() {
-	systemctl disable --quiet --now kubelet 2>/dev/null
-	systemctl disable --quiet --now containerd 2>/dev/null
-	archives=/var/cache/wastecoach
-	if [ -e $archives-containerd.tar.gz ]; then
-		tar -tzf $archives-containerd.tar.gz | while read -r file; do
-			case $file in
-			*/) ;;
-			*) gone "/usr/local/bin/${file##*/}" ;;
-			esac
-		done
+	if [ -e $state/started/kubelet.service ]; then systemctl disable --quiet --now kubelet; fi
+	if [ -e $state/started/containerd.service ]; then
+		systemctl disable --quiet --now containerd
+		gone /etc/systemd/system/containerd.service /etc/containerd /var/lib/containerd /run/containerd /opt/containerd
 	fi
-	if [ -e $archives-cni-plugins.tar.gz ]; then gone /opt/cni /opt/containerd; fi
-	gone $archives-* /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl /usr/local/bin/runc \
-		/etc/systemd/system/kubelet.service /etc/systemd/system/containerd.service /etc/containerd \
-		/var/lib/containerd /run/containerd /etc/sysctl.d/90-wastecoach.conf \
-		/etc/modules-load.d/wastecoach.conf /etc/wastecoach \
-		/var/lib/wastecoach
+	unpacked /var/cache/wastecoach-containerd.tar.gz
+	unpacked /var/cache/wastecoach-cni-plugins.tar.gz
+	gone /opt/cni/bin/flannel /opt/cni/bin/calico /opt/cni/bin/calico-ipam
+	gone /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl /etc/systemd/system/kubelet.service
+	gone /etc/sysctl.d/90-wastecoach.conf /etc/modules-load.d/wastecoach.conf /etc/cloud/cloud.cfg.d/99-wastecoach.cfg
+	if [ "$(readlink /etc/systemd/system/swap.target)" = /dev/null ]; then
+		systemctl unmask --quiet swap.target && echo swap.target
+	fi
 	systemctl daemon-reload
-	rmdir --ignore-fail-on-non-empty /etc/cni/net.d /etc/cni "$HOME/.ansible/tmp" "$HOME/.ansible" 2>/dev/null
+	rmdir --ignore-fail-on-non-empty /opt/cni/bin /opt/cni /etc/cni/net.d /etc/cni \
+		"$HOME/.ansible/tmp" "$HOME/.ansible" 2>/dev/null
+	# Last, as it says that there is something to remove.
+	gone $settings $state
 }
 
+# A machine that has nothing of wcctl's is left as it is, whatever else runs there.
+if [ ! -e $state ]; then exit 0; fi
 cluster
 if [ "$DEPTH" = all ]; then programs; fi
 

@@ -1,11 +1,11 @@
-package doctor
+package redact
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestRedact(t *testing.T) {
+func TestText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"kubeadm join api:6443 --token SECRET(abcdef.0123456789abcdef) --discovery-token-ca-cert-hash sha256:7c1f",
@@ -22,21 +22,21 @@ func TestRedact(t *testing.T) {
 	} {
 		start, end := strings.Index(text, "SECRET("), strings.Index(text, ")")
 		secret := text[start+len("SECRET(") : end]
-		got := Redact(text[:start] + secret + text[end+1:])
-		if strings.Contains(got, secret) || !strings.Contains(got, hidden) {
+		got := Text(text[:start] + secret + text[end+1:])
+		if strings.Contains(got, secret) || !strings.Contains(got, Hidden) {
 			t.Errorf("%q shows the secret: %q", text, got)
 		}
 	}
 }
 
-func TestRedactLeavesTheRest(t *testing.T) {
+func TestTextLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"sha256:7c1f0c9a5b0e4d3f8a6b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d1e2f",
 		"registry.k8s.io/kube-proxy:v1.36.3", "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----",
 		"https://10.96.0.1:443/version", "demo-worker-1 Ready", "the token has expired", "secretbox:",
 	} {
-		if got := Redact(text); got != text {
+		if got := Text(text); got != text {
 			t.Errorf("%q became %q", text, got)
 		}
 	}

@@ -1,0 +1,81 @@
+package phase
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+)
+
+// settingsFile on the control plane holds what a cluster was made with. It outlives the records.
+const settingsFile = "/var/lib/wastecoach/cluster.json"
+
+// fixed are the settings that a cluster takes only when it is made: kubeadm init runs once, and
+// every machine has them since.
+func fixed(c *spec.Cluster) map[string]string {
+	k := c.Spec.Kubernetes
+	sans := slices.Clone(k.CertificateSANs)
+	slices.Sort(sans)
+	return map[string]string{
+		"metadata.name":                   c.Metadata.Name,
+		"spec.kubernetes.version":         k.Version,
+		"spec.kubernetes.podSubnet":       k.PodSubnet,
+		"spec.kubernetes.serviceSubnet":   k.ServiceSubnet,
+		"spec.kubernetes.endpoint":        k.Endpoint,
+		"spec.kubernetes.certificateSANs": strings.Join(sans, " "),
+		"spec.network.plugin":             string(c.Spec.Network.Plugin),
+	}
+}
+
+// unchangeable refuses settings that the cluster could not take: a plan that lists them would lie.
+func (r *Run) unchangeable(ctx context.Context, machines fleet.Fleet) error {
+	control := machines.ControlPlane()
+	if r.touched(control.Name) {
+		return nil
+	}
+	r.lookAt(ctx, machines[:1], 0)
+	s := r.hosts[control.Name].survey
+	if s == nil || s.made == nil {
+		return nil
+	}
+	want := fixed(r.Cluster)
+	var changed []string
+	for path, was := range s.made {
+		if now, ok := want[path]; ok && now != was {
+			changed = append(changed, fmt.Sprintf("%s is %q, but the cluster was made with %q", path, now, was))
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	slices.Sort(changed)
+	return &Error{
+		Phase: controlPlaneName, Host: control.Name,
+		Cause: fmt.Errorf("%s, and that cannot be changed", strings.Join(changed, "; ")),
+		Hint:  "wcctl config show # put it back\nwcctl down && wcctl up # all data of the cluster is lost",
+	}
+}
+
+// settle writes down what the cluster was made with, once.
+func (p play) settle(
+	ctx context.Context, r *Run, targets fleet.Fleet, result map[string]Played,
+) error {
+	if p.name != controlPlaneName || !result[targets[0].Name].OK {
+		return nil
+	}
+	data, err := json.Marshal(fixed(r.Cluster))
+	if err != nil {
+		return fmt.Errorf("noting the cluster's settings: %w", err)
+	}
+	command := "umask 077; [ -s " + settingsFile + " ] || { cat >" + settingsFile + ".new && mv " +
+		settingsFile + ".new " + settingsFile + "; }"
+	_, err = r.hosts[targets[0].Name].shell.Output(ctx, command, strings.NewReader(string(data)+"\n"))
+	if err != nil {
+		return fmt.Errorf("noting the cluster's settings: %w", err)
+	}
+	return nil
+}
