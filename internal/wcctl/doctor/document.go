@@ -25,8 +25,8 @@ same list.
   No Secret and no ConfigMap is read, and no variable of a pod.
 - From this computer: wcctl's last three run logs.
 
-What looks like a token, key or password is replaced by ` + "`" + redact.Hidden + "`" + ` before anything is written. A machine
-that does not answer is named, and the others are examined all the same.
+What looks like a token, key or password is replaced by ` + "`" + redact.Hidden + "`" + ` before anything is
+written. A machine that does not answer is named, and the others are examined all the same.
 
 A fault counts as one **now** if its last trace is younger than 15 minutes. What is normal while a machine
 starts counts only if it goes on. Older traces are listed as seen earlier.
