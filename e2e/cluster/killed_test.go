@@ -91,10 +91,12 @@ func phases() []string {
 	return names
 }
 
-// scaleDNS takes the cluster's DNS away, or gives it back.
+// scaleDNS takes the cluster's DNS away, or gives it back. It asks on the control plane, as a run that
+// was killed may have written no kubeconfig here.
 func (l *lab) scaleDNS(replicas int) {
 	l.t.Helper()
-	l.kubectl("--namespace", "kube-system", "scale", "deployment/coredns", fmt.Sprint("--replicas=", replicas))
+	l.on(l.node("control-plane"), fmt.Sprintf("KUBECONFIG=/etc/kubernetes/admin.conf "+
+		"kubectl --namespace kube-system scale deployment/coredns --replicas=%d", replicas))
 }
 
 // killIn starts up and kills it some time after the phase has begun; false if the phase ended before.

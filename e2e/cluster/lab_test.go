@@ -43,14 +43,15 @@ type lab struct {
 	byHand bool
 	// logins are those that outlived their wcctl for a while.
 	logins []process
-	runs   atomic.Int32
+	// runs numbers the commands; subtests count on.
+	runs *atomic.Int32
 }
 
 // newLab writes a configuration. Nothing runs yet.
 func newLab(t *testing.T, name string) *lab {
 	t.Helper()
 	needComputer(t)
-	l := &lab{t: t, name: name, bundle: testBundle(t), logs: logsOf(t)}
+	l := &lab{t: t, name: name, bundle: testBundle(t), logs: logsOf(t), runs: &atomic.Int32{}}
 	var err error
 	if l.dir, err = os.MkdirTemp("", "wastecoach-"+name+"-"); err != nil {
 		t.Fatal(err)

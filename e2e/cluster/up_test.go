@@ -62,7 +62,7 @@ func (l *lab) compare(bootstrap, byHand time.Duration) {
 
 // with is the lab for a subtest.
 func (l *lab) with(t *testing.T) *lab {
-	return &lab{t: t, name: l.name, dir: l.dir, logs: l.logs, bundle: l.bundle}
+	return &lab{t: t, name: l.name, dir: l.dir, logs: l.logs, bundle: l.bundle, runs: l.runs}
 }
 
 // webManifest is one pod on each node, the control plane included, behind a Service.
