@@ -50,6 +50,9 @@ func register(cluster, machines string) error {
 	if err := raiseSettings(); err != nil {
 		return err
 	}
+	if err := shareNamespaces(); err != nil {
+		return err
+	}
 	return writeJSON(recordPath(cluster), labRecord{Machines: machines})
 }
 
@@ -97,9 +100,44 @@ func unregister(cluster string) error {
 	if err := os.RemoveAll(computerDir); err != nil {
 		return fmt.Errorf("removing %s: %w", computerDir, err)
 	}
-	// It may be a mount point of ip-netns(8).
-	if err := removeIfEmpty(namespaceDir); err != nil && !errors.Is(err, unix.EBUSY) {
-		return err
+	return unshareNamespaces()
+}
+
+// shareNamespaces makes the folder of named network namespaces a shared mount point, as ip-netns(8)
+// does when it makes its first. Were that ours, ip would mount the folder over it, and nobody could
+// remove what is below.
+func shareNamespaces() error {
+	if err := os.MkdirAll(namespaceDir, 0o755); err != nil { //nolint:gosec // as ip makes it
+		return fmt.Errorf("making %s: %w", namespaceDir, err)
+	}
+	share := func() error { return unix.Mount("", namespaceDir, "none", unix.MS_SHARED|unix.MS_REC, "") }
+	err := share()
+	if errors.Is(err, unix.EINVAL) { // it is no mount point yet
+		err = unix.Mount(namespaceDir, namespaceDir, "none", unix.MS_BIND|unix.MS_REC, "")
+		if err == nil {
+			err = share()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("sharing %s: %w", namespaceDir, err)
+	}
+	return nil
+}
+
+// unshareNamespaces removes the folder unless somebody else's namespaces are in it.
+func unshareNamespaces() error {
+	left, err := os.ReadDir(namespaceDir)
+	if errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
+		return nil
+	}
+	if err == nil {
+		err = unix.Unmount(namespaceDir, unix.MNT_DETACH)
+	}
+	if err == nil || errors.Is(err, unix.EINVAL) {
+		err = os.Remove(namespaceDir)
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", namespaceDir, err)
 	}
 	return nil
 }

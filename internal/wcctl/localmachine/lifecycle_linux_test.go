@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
 )
 
@@ -60,6 +62,26 @@ func TestLife(t *testing.T) {
 	console, err := os.ReadFile(w.lab.ConsolePath(one.Name))
 	if err != nil || strings.Count(string(console), "up as 1\n") != 3 {
 		t.Errorf("the console has not three boots: %v\n%s", err, console)
+	}
+}
+
+// TestNamespacesOfOthers shows that ip-netns(8), used while machines run, leaves them removable: it
+// must find the folder of namespaces as it would make it itself.
+func TestNamespacesOfOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := w.create(t, 1)
+	if shared, err := mountinfo.Mounted("/run/netns"); err != nil || !shared {
+		t.Errorf("the folder of namespaces is no mount point of its own: %v", err)
+	}
+	other := w.cluster + "-other"
+	for _, verb := range []string{"add", "delete"} {
+		if out, err := exec.CommandContext(t.Context(), "ip", "netns", verb, other).CombinedOutput(); err != nil {
+			t.Fatalf("ip netns %s: %v\n%s", verb, err, out)
+		}
+	}
+	if err := w.lab.Delete(m.Name); err != nil {
+		t.Error(err)
 	}
 }
 
