@@ -43,7 +43,7 @@ func (drainNode) Place() phase.Place { return phase.Here }
 
 // About implements phase.Phase.
 func (drainNode) About() string {
-	return "Keeps new pods from the node and evicts its pods. A node that does not answer is left out."
+	return "Keeps new pods from the node and evicts its pods. A node that does not answer, or stops to, is left out."
 }
 
 // Pending fails for pods that would be lost: better now than half-way.
@@ -99,10 +99,17 @@ func (d drainNode) Apply(ctx context.Context, r *phase.Run, _ []phase.Change) er
 			},
 		})
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, kube.ErrNodeLost):
+		r.Sink.Emit(event.Event{
+			Kind: event.Warning, Phase: drainName, Host: d.node, Text: err.Error() + "; its pods start elsewhere",
+		})
+		return nil
+	default:
+		return errors.Join(d.explain(err), d.undo(ctx, r, k))
 	}
-	return errors.Join(d.explain(err), d.undo(ctx, r, k))
 }
 
 // undo opens the node again if it was wcctl who closed it.

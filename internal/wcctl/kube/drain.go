@@ -20,9 +20,13 @@ import (
 
 const (
 	defaultDrainTimeout = 5 * time.Minute
-	// evictEvery is how often an eviction is asked for again that a disruption budget refused.
+	// evictEvery is how often an eviction is asked for again that a disruption budget refused, and how
+	// often the node is looked at meanwhile.
 	evictEvery = 2 * time.Second
 )
+
+// ErrNodeLost says that a node stopped answering while it was emptied: its pods cannot end.
+var ErrNodeLost = errors.New("it stopped answering while it was emptied")
 
 // DrainOptions say how to empty a node.
 type DrainOptions struct {
@@ -106,8 +110,37 @@ func (c *Cluster) Evictable(ctx context.Context, node string, force bool) ([]cor
 	return list.Pods(), nil
 }
 
-// Drain evicts a node's pods and waits until they are gone; pods of DaemonSets stay.
+// Drain evicts a node's pods and waits until they are gone; pods of DaemonSets stay. It returns
+// ErrNodeLost at once when the node dies meanwhile.
 func (c *Cluster) Drain(ctx context.Context, o DrainOptions) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go c.watchLoss(ctx, o.Node, cancel)
+	err := c.empty(ctx, o)
+	if err != nil && errors.Is(context.Cause(ctx), ErrNodeLost) {
+		return ErrNodeLost
+	}
+	return err
+}
+
+// watchLoss cancels with ErrNodeLost once the node is not ready any more.
+func (c *Cluster) watchLoss(ctx context.Context, node string, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(cmp.Or(c.evictEvery, evictEvery))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if found, ready, err := c.HasNode(ctx, node); err == nil && found && !ready {
+				cancel(ErrNodeLost)
+				return
+			}
+		}
+	}
+}
+
+func (c *Cluster) empty(ctx context.Context, o DrainOptions) error {
 	if o.Timeout == 0 {
 		o.Timeout = defaultDrainTimeout
 	}

@@ -126,6 +126,27 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A node may die just before, when the cluster does not know yet, or meanwhile.
+func TestDrainEndsWhenItsNodeDies(t *testing.T) {
+	t.Parallel()
+	c := evicting(owned("protected", "ReplicaSet"))
+	died := func(string) { // it is told that the pod may not go yet, so draining has begun
+		n := node(machines()[1])
+		for i := range n.Status.Conditions {
+			if n.Status.Conditions[i].Type == corev1.NodeReady {
+				n.Status.Conditions[i].Status = corev1.ConditionUnknown
+			}
+		}
+		if _, err := c.client.CoreV1().Nodes().UpdateStatus(t.Context(), &n, metav1.UpdateOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	err := c.Drain(t.Context(), DrainOptions{Node: "demo-worker-1", Tell: died})
+	if !errors.Is(err, ErrNodeLost) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCordon(t *testing.T) {
 	t.Parallel()
 	c := evicting()
