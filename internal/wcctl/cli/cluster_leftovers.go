@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/awsaccount"
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
-	"github.com/wastecoach/wastecoach/internal/wcctl/inventory"
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 	"github.com/wastecoach/wastecoach/internal/wcctl/preflight"
@@ -115,7 +115,7 @@ func (s *session) hostLeftovers(ctx context.Context, machines fleet.Fleet) ([]st
 
 // awsLeftovers needs the AWS CLI, and says so before anything is deleted.
 func (s *session) awsLeftovers() (phase.Leftovers, error) {
-	account, err := inventory.Open("", s.cluster.Metadata.Name, s.cluster.Spec.AWS.Region)
+	account, err := awsaccount.Open("", s.cluster.Metadata.Name, s.cluster.Spec.AWS.Region)
 	if err != nil {
 		return nil, &Error{Cause: err, Hint: awsInstallHint}
 	}

@@ -1,4 +1,4 @@
-package inventory_test
+package awsaccount_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wastecoach/wastecoach/internal/wcctl/inventory"
+	"github.com/wastecoach/wastecoach/internal/wcctl/awsaccount"
 )
 
 const ec2 = "arn:aws:ec2:ap-northeast-2:123456789012:"
@@ -19,7 +19,7 @@ const ec2 = "arn:aws:ec2:ap-northeast-2:123456789012:"
 type account map[string]string
 
 // open makes an aws of it: a program that answers as the AWS CLI does.
-func (a account) open(t *testing.T) *inventory.Inventory {
+func (a account) open(t *testing.T) *awsaccount.Account {
 	t.Helper()
 	var script strings.Builder
 	script.WriteString("#!/bin/sh\nall=\"$*\"\ncase $all in\n")
@@ -36,7 +36,7 @@ esac
 	if err := os.WriteFile(program, []byte(script.String()), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	i, err := inventory.Open(program, "demo", "ap-northeast-2")
+	i, err := awsaccount.Open(program, "demo", "ap-northeast-2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +135,11 @@ func TestNoAnswer(t *testing.T) {
 			}
 		})
 	}
-	if _, err := inventory.Open("/nowhere/aws", "demo", "ap-northeast-2"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := awsaccount.Open("/nowhere/aws", "demo", "ap-northeast-2"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without the AWS CLI: %v", err)
 	}
 	var missing *exec.Error
-	if _, err := inventory.Open("no-such-aws", "demo", "ap-northeast-2"); !errors.As(err, &missing) {
+	if _, err := awsaccount.Open("no-such-aws", "demo", "ap-northeast-2"); !errors.As(err, &missing) {
 		t.Errorf("without the AWS CLI: %v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package inventory asks AWS itself what it has of a cluster: what Terraform forgot costs money.
-package inventory
+// Package awsaccount asks AWS itself what it has of a cluster: what Terraform forgot costs money.
+package awsaccount
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Inventory looks at one cluster's account and region through the AWS CLI, which `wcctl` needs for
+// Account looks at one cluster's account and region through the AWS CLI, which `wcctl` needs for
 // its logins anyway.
-type Inventory struct {
+type Account struct {
 	program, cluster, region string
 }
 
 // Open finds the AWS CLI, the first one in PATH where program is empty.
-func Open(program, cluster, region string) (*Inventory, error) {
+func Open(program, cluster, region string) (*Account, error) {
 	if program == "" {
 		program = "aws"
 	}
@@ -26,38 +26,38 @@ func Open(program, cluster, region string) (*Inventory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for the AWS CLI: %w", err)
 	}
-	return &Inventory{program: path, cluster: cluster, region: region}, nil
+	return &Account{program: path, cluster: cluster, region: region}, nil
 }
 
 // Left lists what is still there, each with the command that deletes it where one is enough. What
 // AWS lists for a while after it was deleted is not there.
-func (i *Inventory) Left(ctx context.Context) ([]string, error) {
-	arns, err := i.tagged(ctx)
+func (a *Account) Left(ctx context.Context) ([]string, error) {
+	arns, err := a.tagged(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var left []string
 	for _, arn := range arns {
-		if line, there := i.look(ctx, arn); there {
+		if line, there := a.look(ctx, arn); there {
 			left = append(left, line)
 		}
 	}
-	roles, err := i.roles(ctx)
+	roles, err := a.roles(ctx)
 	return append(left, roles...), err
 }
 
 // tagged are the resources with the module's tags, and those that Kubernetes made with its own:
 // volumes of claims and their snapshots.
-func (i *Inventory) tagged(ctx context.Context) ([]string, error) {
+func (a *Account) tagged(ctx context.Context) ([]string, error) {
 	var arns []string
 	for _, filters := range [][]string{
-		{"Key=ManagedBy,Values=wcctl", "Key=Cluster,Values=" + i.cluster},
-		{"Key=kubernetes.io/cluster/" + i.cluster},
+		{"Key=ManagedBy,Values=wcctl", "Key=Cluster,Values=" + a.cluster},
+		{"Key=kubernetes.io/cluster/" + a.cluster},
 	} {
 		arguments := append([]string{
 			"resourcegroupstaggingapi", "get-resources", "--output", "json", "--tag-filters",
 		}, filters...)
-		out, err := i.run(ctx, arguments...)
+		out, err := a.run(ctx, arguments...)
 		if err != nil {
 			return nil, fmt.Errorf("asking AWS for what is left: %w", err)
 		}
@@ -107,14 +107,14 @@ func kinds() map[string]kind {
 }
 
 // look tells whether a resource is there, and words it. One that cannot be looked at counts as there.
-func (i *Inventory) look(ctx context.Context, arn string) (line string, there bool) {
+func (a *Account) look(ctx context.Context, arn string) (line string, there bool) {
 	parts := strings.SplitN(arn, ":", 6) // arn:partition:service:region:account:resource
 	if len(parts) < 6 {
 		return arn, true
 	}
 	name := parts[5]
 	if parts[2] == "s3" {
-		_, err := i.run(ctx, "s3api", "head-bucket", "--bucket", name)
+		_, err := a.run(ctx, "s3api", "head-bucket", "--bucket", name)
 		line = fmt.Sprintf("bucket %s (aws s3 rb --force s3://%s)", name, name)
 		return line, err == nil || !strings.Contains(err.Error(), "(404)")
 	}
@@ -123,13 +123,13 @@ func (i *Inventory) look(ctx context.Context, arn string) (line string, there bo
 	if !ok || parts[2] != "ec2" {
 		return arn, true
 	}
-	out, err := i.run(ctx, append(append([]string{"ec2"}, strings.Fields(known.describe)...), id)...)
+	out, err := a.run(ctx, append(append([]string{"ec2"}, strings.Fields(known.describe)...), id)...)
 	if err != nil && strings.Contains(err.Error(), ".NotFound") || terminated(out) {
 		return "", false
 	}
 	line = typeName + " " + id
 	if known.remove != "" {
-		line += fmt.Sprintf(" (aws ec2 %s %s --region %s)", known.remove, id, i.region)
+		line += fmt.Sprintf(" (aws ec2 %s %s --region %s)", known.remove, id, a.region)
 	}
 	return line, true
 }
@@ -155,15 +155,15 @@ func terminated(answer []byte) bool {
 }
 
 // roles asks for them by name: what belongs to no region, the search by tags leaves out.
-func (i *Inventory) roles(ctx context.Context) ([]string, error) {
+func (a *Account) roles(ctx context.Context) ([]string, error) {
 	var left []string
 	for _, role := range []string{"control", "worker"} {
-		name := i.cluster + "-" + i.region + "-" + role
+		name := a.cluster + "-" + a.region + "-" + role
 		for what, arguments := range map[string][]string{
 			"instance profile": {"get-instance-profile", "--instance-profile-name", name},
 			"role":             {"get-role", "--role-name", name},
 		} {
-			_, err := i.run(ctx, append([]string{"iam"}, arguments...)...)
+			_, err := a.run(ctx, append([]string{"iam"}, arguments...)...)
 			switch {
 			case err == nil:
 				left = append(left, what+" "+name)
@@ -177,9 +177,9 @@ func (i *Inventory) roles(ctx context.Context) ([]string, error) {
 }
 
 // run runs the AWS CLI; an error ends with what it said.
-func (i *Inventory) run(ctx context.Context, arguments ...string) ([]byte, error) {
-	arguments = append(arguments, "--region", i.region)
-	out, err := exec.CommandContext(ctx, i.program, arguments...).Output()
+func (a *Account) run(ctx context.Context, arguments ...string) ([]byte, error) {
+	arguments = append(arguments, "--region", a.region)
+	out, err := exec.CommandContext(ctx, a.program, arguments...).Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return out, fmt.Errorf("aws %s: %w: %s",
