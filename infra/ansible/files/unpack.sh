@@ -1,11 +1,12 @@
 #!/bin/sh
-# Unpacks ARCHIVE's programs into the folder INTO, once per CHECKSUM, and lists them in
-# ARCHIVE.unpacked. A program is replaced by a rename, so one that runs goes on, and a run that was
+# Unpacks ARCHIVE's programs into the folder INTO, once per CHECKSUM unless one is missing, and lists
+# them in ARCHIVE.unpacked. A program is replaced by a rename, so one that runs goes on, and a run that was
 # cut off is repeated as a whole.
 set -eu
 
 marker=$ARCHIVE.unpacked
-if [ "$(head -n 1 "$marker" 2>/dev/null)" = "$CHECKSUM $INTO" ]; then exit 0; fi
+present() { tail -n +2 "$marker" | while read -r program; do [ -e "$program" ] || exit 1; done; }
+if [ "$(head -n 1 "$marker" 2>/dev/null)" = "$CHECKSUM $INTO" ] && present; then exit 0; fi
 mkdir -p "$INTO"
 work=$(mktemp -d "$INTO/.unpack.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -1,15 +1,25 @@
 #!/bin/sh
-# Links LINK to a resolv.conf that pods may inherit: one that names a server outside this machine.
-# CoreDNS forwards to it, so a loopback address would make it ask itself.
+# Makes LINK a resolv.conf that pods may inherit: one whose servers are all outside this machine.
+# CoreDNS forwards to them, so a loopback address would make it ask itself.
 set -eu
 
-outside() { awk '$1 == "nameserver" && $2 !~ /^(127\.|::1$)/ { found = 1 } END { exit !found }' "$1" 2>/dev/null; }
+# Exits with 0 where FILE names a server of the KIND inside, this machine, or outside.
+names() { awk -v kind="$1" '
+	$1 == "nameserver" { found[$2 ~ /^(127\.|::1$)/ ? "inside" : "outside"] = 1 }
+	END { exit !found[kind] }' "$2" 2>/dev/null; }
 
 for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
-	if ! outside "$file"; then continue; fi
-	if [ "$(readlink "$LINK" || true)" = "$file" ]; then exit 0; fi
+	if ! names outside "$file"; then continue; fi
 	mkdir -p "$(dirname "$LINK")"
-	ln -sfn "$file" "$LINK"
+	if names inside "$file"; then
+		awk '$1 != "nameserver" || $2 !~ /^(127\.|::1$)/' "$file" >"$LINK.new"
+		if [ ! -L "$LINK" ] && cmp -s "$LINK.new" "$LINK"; then rm "$LINK.new"; exit 0; fi
+		chmod 0644 "$LINK.new"
+		mv "$LINK.new" "$LINK"
+	else
+		if [ "$(readlink "$LINK" || true)" = "$file" ]; then exit 0; fi
+		ln -sfn "$file" "$LINK"
+	fi
 	echo "$file"
 	exit 0
 done
