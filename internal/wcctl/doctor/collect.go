@@ -14,6 +14,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
+	"github.com/wastecoach/wastecoach/internal/wcctl/remote"
 )
 
 //go:embed collect.sh
@@ -103,9 +104,9 @@ func (c *collector) miss(what string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := Missing{What: what, Why: redact.Text(err.Error())}
-	var hinted interface{ HintText() string }
-	if errors.As(err, &hinted) {
-		m.Hint = hinted.HintText()
+	var login *remote.Error
+	if errors.As(err, &login) {
+		m.Hint = login.Hint
 	}
 	if m.Hint == "" {
 		if fault, known := Explain(m.Why); known {

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
+	"github.com/wastecoach/wastecoach/internal/wcctl/remote"
 )
 
 func machines() fleet.Fleet {
@@ -26,7 +28,9 @@ func machines() fleet.Fleet {
 // here runs the script on this computer, as if it were the machine.
 func here(ctx context.Context, m fleet.Machine, script string) (string, error) {
 	if m.Name == "demo-worker-1" {
-		return "", errors.New("demo-worker-1: ssh: connect to host 127.0.0.1 port 22: Connection refused")
+		return "", fmt.Errorf("asking: %w", &remote.Error{
+			Kind: remote.Refused, Host: m.Name, Cause: errors.New("connection refused"), Hint: "ssh -v its-own-way",
+		})
 	}
 	out, err := exec.CommandContext(ctx, "sh", "-c", script).Output()
 	return string(out), err
@@ -35,7 +39,7 @@ func here(ctx context.Context, m fleet.Machine, script string) (string, error) {
 func TestCollectGoesOnWithoutAMachine(t *testing.T) {
 	t.Parallel()
 	c := Collect(t.Context(), Options{Fleet: machines(), Run: here})
-	if len(c.Missing) != 1 || c.Missing[0].What != "demo-worker-1" || c.Missing[0].Hint == "" {
+	if len(c.Missing) != 1 || c.Missing[0].What != "demo-worker-1" || c.Missing[0].Hint != "ssh -v its-own-way" {
 		t.Errorf("missing: %+v", c.Missing)
 	}
 	found := map[string]string{}

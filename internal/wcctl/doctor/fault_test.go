@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 )
 
 // samples are lines like "id: what a log says".
@@ -67,6 +70,25 @@ func TestFaultsAreComplete(t *testing.T) {
 		if strings.HasSuffix(f.Title, ".") || strings.HasSuffix(f.Cause, ".") {
 			t.Errorf("%s ends with a full stop", f.ID)
 		}
+	}
+}
+
+// A hint to paste must name phases that there are.
+func TestHintsNamePhases(t *testing.T) {
+	t.Parallel()
+	phases := phase.Names(phase.List())
+	named := 0
+	for _, f := range Faults() {
+		for _, match := range regexp.MustCompile(`wcctl up --(?:from|only) (\S+)`).FindAllStringSubmatch(f.Hint, -1) {
+			for name := range strings.SplitSeq(match[1], ",") {
+				if named++; !slices.Contains(phases, name) {
+					t.Errorf("%s: there is no phase %s", f.ID, name)
+				}
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no hint names a phase")
 	}
 }
 

@@ -91,7 +91,7 @@ func terraformFaults() []Fault {
 		{
 			ID: "terraform-locked", Title: "Another Terraform run holds the state",
 			Cause: "it still runs, or was killed before it could let go",
-			Hint:  "wcctl unlock",
+			Hint:  "pgrep -a terraform\nterraform -chdir=.wastecoach/terraform force-unlock ID # when none runs",
 			signs: []string{"Error acquiring the state lock", "state lock"},
 			not:   []string{"Acquiring state lock", "Releasing state lock"},
 		},

@@ -2,6 +2,10 @@ package doctor
 
 import "regexp"
 
+// mendResolver makes the file anew that pods inherit, and the pods that have the old one.
+const mendResolver = "wcctl up --only packages --again\n" +
+	"kubectl -n kube-system rollout restart deployment coredns"
+
 // networkFaults are those between pods: pod network, kube-proxy, DNS.
 func networkFaults() []Fault {
 	return []Fault{
@@ -9,20 +13,19 @@ func networkFaults() []Fault {
 			ID: "dns-loop", Title: "DNS asks itself in a circle",
 			Cause: "the node's resolv.conf names 127.0.0.53 or another address of its own: " +
 				"CoreDNS forwards to itself",
-			Hint: "kubelet needs resolvConf: /run/systemd/resolve/resolv.conf\nwcctl up --from " +
-				"host",
+			Hint:  mendResolver,
 			signs: []string{"plugin/loop: Loop ("},
 		},
 		{
 			ID: "cni-missing-plugin", Title: "A program of the pod network is not installed",
 			Cause: "/opt/cni/bin lacks what the network's configuration calls",
-			Hint:  "ls /opt/cni/bin # on the machine\nwcctl up --from containerd",
+			Hint:  "ls /opt/cni/bin # on the machine\nwcctl up --only packages --again",
 			signs: []string{"failed to find plugin \""},
 		},
 		{
 			ID: "cni-version", Title: "The pod network's configuration is newer than its programs",
 			Cause: "its cniVersion is one that the plugin in /opt/cni/bin does not speak",
-			Hint:  "sudo grep -r cniVersion /etc/cni/net.d # on the machine\nwcctl up --from network",
+			Hint:  "sudo grep -r cniVersion /etc/cni/net.d # on the machine\nwcctl up --only packages,network --again",
 			signs: []string{"incompatible CNI versions"},
 		},
 		{
@@ -41,7 +44,7 @@ func networkFaults() []Fault {
 		{
 			ID: "no-pod-network", Title: "A node has no pod network",
 			Cause: "it was joined before the network's pods ran there, or they fail",
-			Hint:  "wcctl up --from network\nkubectl get pods -A -o wide",
+			Hint:  "kubectl get pods -A -o wide\nwcctl up --only network --again",
 			signs: []string{
 				"cni plugin not initialized", "NetworkPluginNotReady",
 				"no networks found in /etc/cni/net.d",
@@ -73,7 +76,7 @@ func networkFaults() []Fault {
 		{
 			ID: "metrics-certificates", Title: "metrics-server does not trust the kubelets",
 			Cause:   "their certificates are their own and hold no addresses",
-			Hint:    "wcctl up --only metrics",
+			Hint:    "wcctl up --only metrics --again",
 			signs:   []string{"doesn't contain any IP SANs", "x509: cannot validate certificate for"},
 			pattern: regexp.MustCompile(`(metrics-server|scraper|[Ss]crape)`),
 		},

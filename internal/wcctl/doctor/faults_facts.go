@@ -36,8 +36,7 @@ func factFaults() []Fault {
 			ID: "resolv-loop", Title: "Pods get a DNS server that is the node itself",
 			Cause: "the file that kubelet hands to pods names a loopback address: CoreDNS would " +
 				"ask itself",
-			Hint: "wcctl up --from host\nresolvConf: /run/systemd/resolve/resolv.conf # in " +
-				"kubelet's configuration",
+			Hint:  mendResolver,
 			signs: []string{"fact nameserver "}, sources: []string{factSource},
 			pattern: regexp.MustCompile(`^fact nameserver (127\.|::1)`),
 		},

@@ -52,8 +52,8 @@ func checkFaults() []Fault {
 		},
 		{
 			ID: "program-missing", Title: "A program that Kubernetes calls is not installed",
-			Cause: "the host phase did not run to its end",
-			Hint:  "wcctl up --from host",
+			Cause: "somebody removed its package",
+			Hint:  "wcctl up --only host --again",
 			signs: []string{"[ERROR FileExisting-"},
 		},
 		{
@@ -126,7 +126,7 @@ func joinFaults() []Fault {
 		{
 			ID: "endpoint-unknown", Title: "The name of the API server is not known on the machine",
 			Cause: "the control plane's endpoint is missing in its /etc/hosts or DNS",
-			Hint:  "wcctl up --from host",
+			Hint:  "wcctl up --only host --again",
 			signs: []string{
 				"no such host",
 			},
