@@ -6,6 +6,13 @@ data "aws_ec2_instance_type_offerings" "zones" {
     name   = "instance-type"
     values = [var.instance_type]
   }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.locations) > 0
+      error_message = "${var.region} has no ${var.instance_type}: choose another instance type or region."
+    }
+  }
 }
 
 locals {

@@ -162,6 +162,11 @@ func TestSchemaFindsFaults(t *testing.T) {
 				"network.tf", "enable_dns_support   = true", `arn = "arn:aws:x"`,
 			}},
 		},
+		"offer": {
+			{"ap-northeast-2 has no t4g.medium", edit{
+				"network.tf", "length(self.locations) > 0", "length(self.locations) > 99",
+			}},
+		},
 		"circle": {
 			{"Cycle: ", edit{
 				"security.tf", `description = "Machines of ${var.cluster}: ${each.key}"`,

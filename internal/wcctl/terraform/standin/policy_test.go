@@ -75,6 +75,8 @@ func TestPoliciesFindFaults(t *testing.T) {
 			"is not private", "storage.tf",
 			"block_public_policy     = true", "block_public_policy = false",
 		},
+		{"takes old signatures", "storage.tf", "s3:signatureAge", "s3:max-keys"},
+		{"may be read without TLS", "storage.tf", "aws:SecureTransport", "aws:SourceVpc"},
 		{"after 30 days", "storage.tf", "days = 30", "days = 60"},
 		{"grants everything", "iam.tf", `"s3:ListBucket"`, `"s3:*"`},
 	}
@@ -139,6 +141,12 @@ func faultsOf(r *tfjson.StateResource, groups map[string]string) []string {
 			"is not private")
 	case "aws_s3_bucket_lifecycle_configuration":
 		return when(v.text("rule.0.expiration.0.days") != "30", "does not forget after 30 days")
+	case "aws_s3_bucket_policy":
+		policy := v.text("policy")
+		return slices.Concat(
+			when(!strings.Contains(policy, `"s3:signatureAge":"900000"`), "takes old signatures"),
+			when(!strings.Contains(policy, `"aws:SecureTransport":"false"`), "may be read without TLS"),
+		)
 	case "aws_iam_role_policy":
 		return when(strings.Contains(v.text("policy"), `:*"`), "grants everything of a service")
 	}
