@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 )
 
 func openLab(t *testing.T) (*localmachine.Lab, string) {
@@ -22,7 +23,8 @@ func openLab(t *testing.T) (*localmachine.Lab, string) {
 func TestReserveAnswersTheSameUntilDeletion(t *testing.T) {
 	t.Parallel()
 	lab, dir := openLab(t)
-	names := localmachine.Names("reserve", 2)
+	var known roster.Roster
+	names := known.Names("reserve", 2)
 	first, err := lab.Reserve(names)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +40,7 @@ func TestReserveAnswersTheSameUntilDeletion(t *testing.T) {
 		}
 		ports[r.SSHPort], ports[r.APIPort] = true, true
 	}
-	again, err := lab.Reserve(localmachine.Names("reserve", 3))
+	again, err := lab.Reserve(known.Names("reserve", 3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,17 +81,6 @@ func TestValidName(t *testing.T) {
 	} {
 		if err := localmachine.ValidName(name); (err == nil) != valid {
 			t.Errorf("%q: %v", name, err)
-		}
-	}
-}
-
-func TestNames(t *testing.T) {
-	t.Parallel()
-	got := localmachine.Names("lab", 2)
-	want := []string{"lab-control-plane", "lab-worker-1", "lab-worker-2"}
-	for i := range want {
-		if len(got) != len(want) || got[i] != want[i] {
-			t.Fatalf("got %v, want %v", got, want)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
-	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
 
@@ -27,7 +27,7 @@ func TestTerraformMakesAndDeletes(t *testing.T) {
 	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	names := localmachine.Names("lab", 2)
+	names := (&roster.Roster{}).Names("lab", 2)
 	reserved, err := lab.Reserve(names)
 	if err != nil {
 		t.Fatal(err)

@@ -27,15 +27,6 @@ type Reservation struct {
 	APIPort int `json:"api_port"`
 }
 
-// Names are the machines that a cluster has: its control plane, then its workers.
-func Names(cluster string, workers int) []string {
-	names := []string{cluster + "-control-plane"}
-	for i := range workers {
-		names = append(names, fmt.Sprintf("%s-worker-%d", cluster, i+1))
-	}
-	return names
-}
-
 // Reserve returns what each machine has, or will be made with. The first name is the control plane.
 // It answers the same until a machine is deleted.
 func (l *Lab) Reserve(names []string) (map[string]Reservation, error) {

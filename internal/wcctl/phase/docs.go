@@ -43,6 +43,9 @@ release, the subnets, the endpoint, the certificate's names, the pod network. A 
 says something else is refused with both values: a plan that listed it would promise what ` + "`up`" + `
 cannot do.
 
+A setting for which Terraform would delete or replace the control plane's machine (another region,
+subnet or disk of the machines) is refused while that machine answers and has a cluster.
+
 ## What is tried again
 
 A machine that goes away during a phase (a reboot, a cut connection) is waited for, and the phase is

@@ -63,6 +63,9 @@ func (remove) Apply(ctx context.Context, r *Run, _ []Change) error {
 	for _, m := range r.before {
 		switch h := r.hosts[m.Name]; {
 		case h.err == nil:
+			if err := r.mayClean(h); err != nil {
+				return err
+			}
 			answer = append(answer, m)
 		case r.Force:
 			r.warn(removeName, m.Name, h.err.Error()+"; it is left as it is", "")
@@ -86,6 +89,20 @@ func (remove) Apply(ctx context.Context, r *Run, _ []Change) error {
 	}
 	r.forgetLooks()
 	return nil
+}
+
+// mayClean refuses a machine of another cluster: a second configuration may name it by mistake.
+func (r *Run) mayClean(h *host) error {
+	name := h.survey.owner()
+	if name == "" || name == r.Cluster.Metadata.Name {
+		return nil
+	}
+	return &Error{
+		Phase: removeName, Host: h.machine.Name,
+		Cause: fmt.Errorf("it belongs to the cluster %q, not to %q; nothing was removed",
+			name, r.Cluster.Metadata.Name),
+		Hint: "wcctl config show # take it out of spec.hosts, if it is not yours",
+	}
 }
 
 // destroy has Terraform delete the machines, or forget those that stay.

@@ -50,6 +50,9 @@ func (r *Runner) explain(ctx context.Context, p Phase, err error) error {
 	if r.Explain != nil && e.Hint == "" {
 		e.Hint = r.Explain(err)
 	}
+	if e.Hint == "" && ctx.Err() == nil && r.Run.fleet != nil {
+		e.Hint = "wcctl doctor"
+	}
 	e.Log = r.Log
 	return e
 }

@@ -14,6 +14,10 @@ import (
 // settingsFile on the control plane holds what a cluster was made with. It outlives the records.
 const settingsFile = "/var/lib/wastecoach/cluster.json"
 
+// putBackHint is for settings that a cluster cannot take.
+const putBackHint = "wcctl config show # put it back as it was\n" +
+	"wcctl down && wcctl up # all data of the cluster is lost"
+
 // fixed are the settings that a cluster takes only when it is made: kubeadm init runs once, and
 // every machine has them since.
 func fixed(c *spec.Cluster) map[string]string {
@@ -56,7 +60,7 @@ func (r *Run) unchangeable(ctx context.Context, machines fleet.Fleet) error {
 	return &Error{
 		Phase: controlPlaneName, Host: control.Name,
 		Cause: fmt.Errorf("%s, and that cannot be changed", strings.Join(changed, "; ")),
-		Hint:  "wcctl config show # put it back\nwcctl down && wcctl up # all data of the cluster is lost",
+		Hint:  putBackHint,
 	}
 }
 

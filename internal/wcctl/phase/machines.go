@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/remote"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
@@ -33,6 +34,9 @@ func (machines) Pending(ctx context.Context, r *Run) ([]Change, error) {
 			return nil, err
 		}
 		r.planned = &changes
+	}
+	if err := r.keepsControlPlane(ctx); err != nil {
+		return nil, err
 	}
 	list := listed(machinesName, *r.planned)
 	off, err := r.off()
@@ -122,6 +126,60 @@ func (r *Run) forgetKeys(machines fleet.Fleet, changes []terraform.Change) error
 	return nil
 }
 
+// keepsControlPlane refuses a plan that takes the control plane of a living cluster away: all of the
+// cluster's data lies there, and nobody means that who changes a setting of the machines.
+func (r *Run) keepsControlPlane(ctx context.Context) error {
+	if !slices.ContainsFunc(*r.planned, takes) {
+		return nil
+	}
+	all, known, err := r.Fleet(ctx)
+	if err != nil || !known {
+		return err
+	}
+	control := all.ControlPlane().Name
+	i := slices.IndexFunc(*r.planned, func(c terraform.Change) bool { return takes(c) && names(c, control) })
+	if i < 0 {
+		return nil
+	}
+	alive, err := r.hasCluster(ctx, all[:1])
+	if err != nil || !alive {
+		return err
+	}
+	change := (*r.planned)[i]
+	return &Error{
+		Phase: machinesName, Host: control,
+		Cause: fmt.Errorf("%s %s would delete the control plane, and with it all data of the cluster",
+			change.Action, change.Address),
+		Hint: putBackHint,
+	}
+}
+
+// hasCluster tells whether the control plane, the first of the machines, holds a cluster, or may hold
+// one: it is off, or lets nobody in, e.g. where the key was lost.
+func (r *Run) hasCluster(ctx context.Context, machines fleet.Fleet) (bool, error) {
+	off, err := r.off()
+	if err != nil || slices.Contains(off, machines[0].Name) {
+		return true, err
+	}
+	r.lookAt(ctx, machines, 0)
+	h := r.hosts[machines[0].Name]
+	var login *remote.Error
+	if errors.As(h.err, &login) {
+		return !login.Temporary(), nil
+	}
+	return h.survey != nil && h.survey.made != nil, nil
+}
+
+// takes tells whether what was there goes.
+func takes(c terraform.Change) bool {
+	return c.Action == terraform.Delete || c.Action == terraform.Replace
+}
+
+// names tells whether a change is of the machine of that name.
+func names(c terraform.Change, machine string) bool {
+	return strings.Contains(c.Address, `"`+machine+`"`)
+}
+
 // touched tells whether Terraform will make or replace the machine of that name.
 func (r *Run) touched(name string) bool { return r.planned != nil && makes(*r.planned, name) }
 
@@ -129,7 +187,7 @@ func makes(changes []terraform.Change, name string) bool {
 	for _, c := range changes {
 		switch c.Action {
 		case terraform.Create, terraform.Replace:
-			if strings.Contains(c.Address, `"`+name+`"`) {
+			if names(c, name) {
 				return true
 			}
 		case terraform.Update, terraform.Delete, terraform.Forget, terraform.Move, terraform.Import:

@@ -216,7 +216,7 @@ func (p play) wanted(r *Run, m fleet.Machine) (record, error) {
 	if p.fleet {
 		inputs += " " + r.fleetHash()
 	}
-	return record{Role: role, Inputs: inputs, Run: r.ID}, nil
+	return record{Role: role, Inputs: inputs, Cluster: r.Cluster.Metadata.Name, Run: r.ID}, nil
 }
 
 // variables are the playbook's for the machines as they are.

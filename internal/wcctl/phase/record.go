@@ -24,10 +24,12 @@ var recordScript string
 // the files that it manages lie beside it in sha256sum's format.
 type record struct {
 	// Role and Inputs are fingerprints of the role's files and of the variables that it declares.
-	Role   string    `json:"role"`
-	Inputs string    `json:"inputs"`
-	Run    string    `json:"run"`
-	At     time.Time `json:"at"`
+	Role   string `json:"role"`
+	Inputs string `json:"inputs"`
+	// Cluster is the name of the one that the machine belongs to.
+	Cluster string    `json:"cluster,omitempty"`
+	Run     string    `json:"run"`
+	At      time.Time `json:"at"`
 }
 
 // forget removes a phase's record before the phase runs: a run that is killed leaves none.

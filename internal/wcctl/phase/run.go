@@ -3,7 +3,6 @@ package phase
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
@@ -213,9 +213,14 @@ func expected(c *spec.Cluster) fleet.Fleet {
 	case c.Spec.AWS != nil:
 		workers = c.Spec.AWS.Workers
 	}
-	f := fleet.Fleet{{Name: c.Metadata.Name + "-control-plane", Role: fleet.ControlPlane}}
-	for n := range workers {
-		f = append(f, fleet.Machine{Name: fmt.Sprintf("%s-worker-%d", c.Metadata.Name, n+1), Role: fleet.Worker})
+	var none roster.Roster // nobody has been removed from a cluster that is not there
+	var f fleet.Fleet
+	for i, name := range none.Names(c.Metadata.Name, workers) {
+		role := fleet.Worker
+		if i == 0 {
+			role = fleet.ControlPlane
+		}
+		f = append(f, fleet.Machine{Name: name, Role: role})
 	}
 	return f
 }

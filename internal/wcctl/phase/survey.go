@@ -35,6 +35,19 @@ func look(ctx context.Context, shell Shell) (*survey, error) {
 	return parseSurvey(out)
 }
 
+// owner is the name of the cluster that the machine belongs to; empty where nothing tells it.
+func (s *survey) owner() string {
+	if name := s.made["metadata.name"]; name != "" {
+		return name
+	}
+	for _, r := range s.records {
+		if r.Cluster != "" {
+			return r.Cluster
+		}
+	}
+	return ""
+}
+
 func parseSurvey(text string) (*survey, error) {
 	s := &survey{units: map[string]string{}, records: map[string]record{}, drift: map[string][]string{}}
 	ended := false

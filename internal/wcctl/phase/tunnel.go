@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
+	"github.com/wastecoach/wastecoach/internal/wcctl/release"
 )
-
-// BundleAddress is where each machine finds the bundle while a run serves it.
-const BundleAddress = "127.0.0.1:5885"
 
 const headerTimeout = time.Minute
 
@@ -56,7 +54,7 @@ func (t *tunnels) ensure(ctx context.Context, h *host, bundle http.Handler) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	listener, err := h.shell.Listen(BundleAddress)
+	listener, err := h.shell.Listen(release.BundleAddress)
 	if err != nil {
 		return err
 	}

@@ -42,8 +42,10 @@ type world struct {
 	applied int
 	played  []string
 	// play lets a test break a play.
-	play  func(ctx context.Context, p Playing, host string) (ok bool, err error)
-	down  map[string]error
+	play func(ctx context.Context, p Playing, host string) (ok bool, err error)
+	down map[string]error
+	// off are machines that can be switched on.
+	off   []string
 	units map[string]string
 	nodes []string
 	// unlabeled are the nodes that have none of their labels.
@@ -189,7 +191,8 @@ func (w *world) newRunner() (runner *Runner, end func(), err error) {
 			return nil
 		},
 		Connect: w.connect, Parallel: 3, Patience: time.Second,
-		Vars: func(fleet.Fleet) (Vars, error) { return w.vars, nil },
+		Vars:  func(fleet.Fleet) (Vars, error) { return w.vars, nil },
+		Power: fakePower{w},
 	}
 	journal, err := w.folder.OpenJournal("r1", "up")
 	if err != nil {
@@ -415,6 +418,15 @@ func (k fakeKube) Wait(
 		}
 	}
 	return nil, &kube.NotMetError{Cause: ctx.Err()}
+}
+
+type fakePower struct{ w *world }
+
+func (p fakePower) Off() ([]string, error) { return p.w.off, nil }
+
+func (p fakePower) Start(name string) error {
+	p.w.off = slices.DeleteFunc(p.w.off, func(n string) bool { return n == name })
+	return nil
 }
 
 // fakeShell runs commands in the machine's folder.
