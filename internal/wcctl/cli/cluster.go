@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -50,15 +51,30 @@ func (f *clusterFlags) folder(con *console) (workspace.Folder, error) {
 }
 
 // again is the command line that goes on with the same cluster.
-func (f *clusterFlags) again(command string) string {
-	line := "wcctl " + command
+func (f *clusterFlags) again(command string) string { return "wcctl " + command + f.suffix() }
+
+// suffix is the flags with which a command finds the same cluster.
+func (f *clusterFlags) suffix() string {
+	line := ""
 	if f.file.flag != "" {
-		line += " -f " + f.file.flag
+		line += " -f " + quote(f.file.flag)
 	}
 	if f.stateDir != "" {
-		line += " --state-dir " + f.stateDir
+		line += " --state-dir " + quote(f.stateDir)
 	}
 	return line
+}
+
+// ownCommand is a command of wcctl's on a cluster, as hints name it.
+var ownCommand = regexp.MustCompile(`\bwcctl (up|plan|down|status|doctor|kubeconfig|unlock|node [a-z]+)\b`)
+
+// paste makes the commands of a hint, which know no flags, find this cluster.
+func (f *clusterFlags) paste(hint string) string {
+	suffix := f.suffix()
+	if suffix == "" || strings.Contains(hint, suffix) {
+		return hint
+	}
+	return ownCommand.ReplaceAllString(hint, "${0}"+strings.ReplaceAll(suffix, "$", "$$"))
 }
 
 // keyFile is the private key that logs in; empty leaves it to OpenSSH's default files and the agent.

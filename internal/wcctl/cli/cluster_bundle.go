@@ -58,6 +58,21 @@ func chosenBundle(
 	return b, nil
 }
 
+// machineImageName is where a bundle may hold an image by wcctl machine image.
+const machineImageName = "machine.tar"
+
+// machineImage is the bundle's image of machines on this computer; without one it is made of Debian's
+// packages, which takes a network the first time.
+func machineImage(b *bundle.Bundle) string {
+	if b == nil {
+		return ""
+	}
+	if _, ok := b.File(machineImageName); !ok {
+		return ""
+	}
+	return b.Path(machineImageName)
+}
+
 // needsBundle tells that the session says or does what is installed.
 func (o sessionOptions) needsBundle() bool { return o.installs || o.dry }
 

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 	"github.com/wastecoach/wastecoach/internal/wcctl/preflight"
@@ -15,8 +16,12 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
-// checker looks at all machines at once and judges them together.
-func checker(c *spec.Cluster, folder workspace.Folder) phase.Check {
+// checker looks at all machines at once and judges them together; b is nil without a bundle.
+func checker(c *spec.Cluster, folder workspace.Folder, b *bundle.Bundle) phase.Check {
+	want := preflight.Want{Cluster: c.Metadata.Name, Lab: c.Spec.Target == spec.Local}
+	if b != nil {
+		want.Distribution = b.Lock().Distribution
+	}
 	return func(
 		ctx context.Context, machines fleet.Fleet, shells map[string]phase.Shell,
 	) ([]phase.Finding, error) {
@@ -34,9 +39,8 @@ func checker(c *spec.Cluster, folder workspace.Folder) phase.Check {
 		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
-		found := preflight.Check(facts, preflight.Want{
-			Cluster: c.Metadata.Name, Authority: authority(folder), Lab: c.Spec.Target == spec.Local,
-		})
+		want.Authority = authority(folder)
+		found := preflight.Check(facts, want)
 		findings := make([]phase.Finding, len(found))
 		for i, f := range found {
 			findings[i] = phase.Finding{

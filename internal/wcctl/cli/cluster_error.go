@@ -26,19 +26,22 @@ func clusterError(ctx context.Context, flags *clusterFlags, command, log string,
 		if own.Log == "" {
 			own.Log = log
 		}
+		own.Hint = flags.paste(own.Hint)
 		return err
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return interrupted(flags, command, log, err)
+	case ctx.Err() != nil: // the time is up, or the lock is lost
+		return &Error{Cause: err, Hint: flags.again(command), Log: log}
 	case errors.Is(err, workspace.ErrTornLock):
 		return &Error{Cause: err, Hint: flags.again("unlock --force")}
 	case errors.As(err, &locked):
 		return &Error{Cause: err, Hint: flags.again("unlock")}
 	case errors.As(err, &failed):
-		return &Error{Cause: err, Hint: failed.Hint, Log: log}
+		return &Error{Cause: err, Hint: flags.paste(failed.Hint), Log: log}
 	case errors.As(err, &login):
-		return &Error{Cause: err, Hint: login.Hint, Log: log}
+		return &Error{Cause: err, Hint: flags.paste(login.Hint), Log: log}
 	case errors.As(err, &tf):
-		return &Error{Cause: err, Hint: tf.Hint, Log: log}
+		return &Error{Cause: err, Hint: flags.paste(tf.Hint), Log: log}
 	}
 	return &Error{Cause: err, Log: log}
 }

@@ -43,6 +43,19 @@ func (s *session) connector(dial phase.Dial) func(string) (phase.Kube, error) {
 	}
 }
 
+// clusterOf opens the API as all phases of a run reach it, a bastion in between or not.
+func clusterOf(r *phase.Run) (*kube.Cluster, error) {
+	opened, err := r.Connect(r.Folder.Kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	own, ok := opened.(*clusterAPI)
+	if !ok {
+		return nil, fmt.Errorf("the API is a %T", opened)
+	}
+	return own.Cluster, nil
+}
+
 func (a *clusterAPI) of(machines fleet.Fleet) kube.Options {
 	options := a.options
 	options.Fleet = machines

@@ -33,6 +33,7 @@ const (
 
 // session is one command's hold on a cluster.
 type session struct {
+	flags     *clusterFlags
 	cluster   *spec.Cluster
 	folder    workspace.Folder
 	terraform *terraform.Client
@@ -56,6 +57,10 @@ type sessionOptions struct {
 	id       string
 	// log receives what children print.
 	log io.Writer
+	// image is what machines on this computer are made of; empty where it is made here.
+	image string
+	// cache is where the user wants images kept; empty leaves that to the program that makes them.
+	cache string
 	// roster stands for the state folder's where a command will change it; replace are resources that
 	// Terraform shall make anew.
 	roster  *roster.Roster
@@ -64,7 +69,7 @@ type sessionOptions struct {
 
 // openSession wires the parts together; with dry it works on copies.
 func openSession(con *console, c *spec.Cluster, folder workspace.Folder, o sessionOptions) (*session, error) {
-	s := &session{cluster: c, folder: folder, sink: &switchSink{}}
+	s := &session{flags: o.flags, cluster: c, folder: folder, sink: &switchSink{}}
 	err := s.open(con, o)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -97,6 +102,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 	if err != nil {
 		return err
 	}
+	o.image, o.cache = machineImage(b), con.getenv(bundleCacheVar)
 	s.terraform, err = openTerraform(s.cluster, s.folder, terraformDir, authorized, o)
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 	dial := dialer(s.cluster, key, knownHosts)
 	s.run = &phase.Run{
 		ID: o.id, Cluster: s.cluster, Folder: s.folder, Sink: s.sink,
-		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder),
+		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder, b),
 		Play:    s.player(key, knownHosts, o.parallel, o.log),
 		Connect: s.connector(dial), Ansible: playbook, Bundle: handler(b),
 		Forget:   func(m fleet.Machine) error { return remote.Forget(knownHosts, m.SSH.Host, m.SSH.Port) },

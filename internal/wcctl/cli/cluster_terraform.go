@@ -33,9 +33,16 @@ func openTerraform(
 	if err := terraform.Prepare(dir, module, vars, stateBackend(c)); err != nil {
 		return nil, err
 	}
+	extra := map[string]string{}
+	if o.cache != "" {
+		// Terraform starts `wcctl machine create`, in a folder of its own.
+		if extra[bundleCacheVar], err = filepath.Abs(o.cache); err != nil {
+			return nil, fmt.Errorf("finding the cache: %w", err)
+		}
+	}
 	return terraform.New(terraform.Options{
 		Dir: dir, Shown: folder.Terraform(), Dry: o.dry, Log: o.log, Phase: "machines",
-		Replace: o.replace,
+		Replace: o.replace, Extra: extra,
 		// In AWS a machine that is made twice is paid twice.
 		Repeatable: c.Spec.Target != spec.AWS,
 	})
@@ -63,6 +70,9 @@ func terraformVariables(
 		}
 		vars["authorized_key"], vars["wcctl"], vars["state_dir"] = authorized, program, string(folder)
 		vars["architecture"] = runtime.GOARCH
+		if o.image != "" {
+			vars["image_tar"] = o.image
+		}
 		vars["reservations"], err = reservations(known.Names(c.Metadata.Name, c.Spec.Local.Workers), folder, o.dry)
 		return vars, err
 	case spec.Hosts:

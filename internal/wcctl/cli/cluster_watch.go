@@ -16,7 +16,10 @@ func watch(
 ) (phase.Result, error) {
 	view := newView(con, format, runner.Phases)
 	defer view.Close()
-	sink := event.Tee(h.log, view)
+	sink := event.Tee(h.log, event.SinkFunc(func(e event.Event) {
+		e.Hint = s.flags.paste(e.Hint)
+		view.Emit(e)
+	}))
 	s.sink.to = sink
 	sink.Emit(event.Event{
 		Kind: event.RunStarted, Text: "wcctl " + command + " " + s.cluster.Metadata.Name,

@@ -67,6 +67,7 @@ func runDoctor(ctx context.Context, con *console, opts *doctorOptions) error {
 	if err != nil {
 		return err
 	}
+	defer v.Close()
 	if v.kube == nil && len(v.fleet) == 0 {
 		return &Error{
 			Cause: fmt.Errorf("there is nothing to examine yet: %w", v.fleetErr), Hint: opts.again("up"),
@@ -91,6 +92,9 @@ func runDoctor(ctx context.Context, con *console, opts *doctorOptions) error {
 		})
 	}
 	result := collection.Diagnose()
+	for i := range result.Findings {
+		result.Findings[i].Hint = opts.paste(result.Findings[i].Hint)
+	}
 	if result.Archive, err = pack(opts.archive, v.spec.Metadata.Name, collection, result); err != nil {
 		return err
 	}

@@ -61,11 +61,7 @@ func runDown(ctx context.Context, con *console, opts *downOptions) error {
 			Hint:  opts.again("down --yes"), ExitCode: exitUsage,
 		}
 	}
-	cluster, err := opts.file.load(con)
-	if err != nil {
-		return err
-	}
-	folder, err := opts.folder(con)
+	cluster, folder, err := opts.open(con)
 	if err != nil {
 		return err
 	}
@@ -125,7 +121,7 @@ func down(
 	if err := os.Remove(h.folder.Kubeconfig()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the kubeconfig: %w", err)
 	}
-	if err := roster.Remove(h.folder); err != nil {
+	if err := errors.Join(roster.Remove(h.folder), h.folder.GiveBack()); err != nil {
 		return err
 	}
 	if opts.output == outputText {

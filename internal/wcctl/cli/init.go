@@ -13,6 +13,9 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
+// defaultName is the cluster's where nobody gives it another.
+const defaultName = "wastecoach"
+
 // initOptions is what `wcctl init` was told.
 type initOptions struct {
 	file   clusterFile
@@ -39,15 +42,29 @@ A file that is there stays, unless --force is given.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(con, &opts) },
 	}
-	cmd.Flags().StringVar(&opts.target, "target", "",
-		"where the machines come from: `"+targetWords("|")+"`")
-	cmd.Flags().StringVar(&opts.name, "name", "wastecoach", "the cluster's `NAME`")
+	registerTarget(cmd, &opts.target, "where the machines come from: ")
+	cmd.Flags().StringVar(&opts.name, "name", defaultName, "the cluster's `NAME`")
 	cmd.Flags().StringVarP(&opts.file.flag, "file", "f", "",
 		"the `FILE` to write, - for standard output (default: "+fileEnv+", else ./"+spec.FileName+")")
 	cmd.Flags().BoolVar(&opts.force, "force", false, "overwrite the file")
+	return cmd
+}
+
+// registerTarget adds --target; usage ends with the words that it takes.
+func registerTarget(cmd *cobra.Command, target *string, usage string) {
+	cmd.Flags().StringVar(target, "target", "", usage+"`"+targetWords("|")+"`")
 	_ = cmd.RegisterFlagCompletionFunc("target", cobra.FixedCompletions( // the flag is there
 		strings.Split(targetWords(" "), " "), cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+}
+
+func checkTarget(command, target string) error {
+	switch {
+	case target == "":
+		return usageErrorf(command, "--target is missing: one of %s", targetWords(", "))
+	case !slices.Contains(spec.Targets(), spec.Target(target)):
+		return usageErrorf(command, "--target %q is none of %s", target, targetWords(", "))
+	}
+	return nil
 }
 
 func targetWords(separator string) string {
@@ -59,21 +76,13 @@ func targetWords(separator string) string {
 }
 
 func runInit(con *console, opts *initOptions) error {
-	target := spec.Target(opts.target)
-	switch {
-	case target == "":
-		return usageErrorf("wcctl init", "--target is missing: one of %s", targetWords(", "))
-	case !slices.Contains(spec.Targets(), target):
-		return usageErrorf("wcctl init", "--target %q is none of %s", target, targetWords(", "))
+	if err := checkTarget("wcctl init", opts.target); err != nil {
+		return err
 	}
 	if err := spec.CheckName(opts.name); err != nil {
 		return usageErrorf("wcctl init", "--name: %v", err)
 	}
-	known, err := releases()
-	if err != nil {
-		return err
-	}
-	content, err := spec.Starter(target, opts.name, known)
+	content, err := starter(opts.target, opts.name)
 	if err != nil {
 		return err
 	}
@@ -91,8 +100,17 @@ func runInit(con *console, opts *initOptions) error {
 		}
 		return &Error{Op: "writing " + path, Cause: err}
 	}
-	fmt.Fprintf(con.out, "Wrote %s\n%s", path, nextCommands(target, path))
+	fmt.Fprintf(con.out, "Wrote %s\n%s", path, nextCommands(spec.Target(opts.target), path))
 	return nil
+}
+
+// starter is the commented file for a target.
+func starter(target, name string) ([]byte, error) {
+	known, err := releases()
+	if err != nil {
+		return nil, err
+	}
+	return spec.Starter(spec.Target(target), name, known)
 }
 
 // writeStarter makes the file, or replaces it where force is given.
@@ -111,7 +129,7 @@ func writeStarter(path string, content []byte, force bool) error {
 
 func initAgain(opts *initOptions, path string) string {
 	line := "wcctl init --target " + opts.target
-	if opts.name != "wastecoach" {
+	if opts.name != defaultName {
 		line += " --name " + opts.name
 	}
 	if path != spec.FileName {

@@ -32,7 +32,7 @@ everything there.
 --merge adds it to the kubeconfig that kubectl reads: the first file of KUBECONFIG, else
 ~/.kube/config. Everything else in that file stays, a copy of it is kept, and the current
 context changes only with --set-current, or where there is none.`,
-		Example: `  wcctl kubeconfig --output ~/demo.kubeconfig
+		Example: `  wcctl kubeconfig --to ~/demo.kubeconfig
   wcctl kubeconfig --merge && kubectl --context demo get nodes`,
 		GroupID: groupCluster,
 		Args:    cobra.NoArgs,
@@ -41,9 +41,9 @@ context changes only with --set-current, or where there is none.`,
 	f := cmd.Flags()
 	f.BoolVar(&opts.merge, "merge", false, "add it to your kubeconfig")
 	f.BoolVar(&opts.setCurrent, "set-current", false, "with --merge: make it the current context")
-	f.StringVarP(&opts.path, "output", "o", "", "write to this `FILE` instead; with --merge: merge into it")
+	f.StringVar(&opts.path, "to", "", "write to this `FILE` instead; with --merge: merge into it")
 	f.StringVar(&opts.name, "context", "", "name of its context (default: the cluster's name)")
-	_ = cmd.MarkFlagFilename("output") // the flag is there
+	_ = cmd.MarkFlagFilename("to") // the flag is there
 	opts.register(cmd)
 	return cmd
 }
@@ -52,11 +52,7 @@ func runKubeconfig(con *console, opts *kubeconfigOptions) error {
 	if opts.setCurrent && !opts.merge {
 		return usageErrorf("wcctl kubeconfig", "--set-current is for --merge")
 	}
-	cluster, err := opts.file.load(con)
-	if err != nil {
-		return err
-	}
-	folder, err := opts.folder(con)
+	cluster, folder, err := opts.open(con)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func runNodeList(
 	if err != nil {
 		return err
 	}
+	defer v.Close()
 	if v.kube == nil {
 		return noCluster(flags, v.folder)
 	}

@@ -47,8 +47,8 @@ func (drainNode) About() string {
 }
 
 // Pending fails for pods that would be lost: better now than half-way.
-func (d drainNode) Pending(ctx context.Context, _ *phase.Run) ([]phase.Change, error) {
-	k, err := d.connect()
+func (d drainNode) Pending(ctx context.Context, r *phase.Run) ([]phase.Change, error) {
+	k, err := clusterOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (d drainNode) explain(err error) error {
 
 // Apply notes first that it is wcctl who cordons, so that whoever comes after can undo it.
 func (d drainNode) Apply(ctx context.Context, r *phase.Run, _ []phase.Change) error {
-	k, err := d.connect()
+	k, err := clusterOf(r)
 	if err != nil {
 		return err
 	}
@@ -204,8 +204,8 @@ func (deleteNode) Place() phase.Place { return phase.Here }
 func (deleteNode) About() string { return "Deletes the node from the cluster." }
 
 // Pending implements phase.Phase.
-func (d deleteNode) Pending(ctx context.Context, _ *phase.Run) ([]phase.Change, error) {
-	k, err := d.connect()
+func (d deleteNode) Pending(ctx context.Context, r *phase.Run) ([]phase.Change, error) {
+	k, err := clusterOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -221,8 +221,8 @@ func (d deleteNode) Pending(ctx context.Context, _ *phase.Run) ([]phase.Change, 
 }
 
 // Apply implements phase.Phase.
-func (d deleteNode) Apply(ctx context.Context, _ *phase.Run, _ []phase.Change) error {
-	k, err := d.connect()
+func (d deleteNode) Apply(ctx context.Context, r *phase.Run, _ []phase.Change) error {
+	k, err := clusterOf(r)
 	if err != nil {
 		return err
 	}

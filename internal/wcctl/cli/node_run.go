@@ -7,7 +7,6 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
-	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
 	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
@@ -58,9 +57,6 @@ func (c *nodeWork) setWorkers(count int) error {
 	return nil
 }
 
-// connect opens the cluster's API.
-func (c *nodeWork) connect() (*kube.Cluster, error) { return kube.Connect(c.folder.Kubeconfig()) }
-
 // remember changes what the state folder knows of the nodes, and nothing else of it.
 func (c *nodeWork) remember(change func(r *roster.Roster)) error {
 	known, err := roster.Load(c.folder)
@@ -82,11 +78,7 @@ func changeNodes(ctx context.Context, con *console, opts *nodeOptions, change no
 			Hint:  opts.again(change.command + " --yes"), ExitCode: exitUsage,
 		}
 	}
-	cluster, err := opts.file.load(con)
-	if err != nil {
-		return err
-	}
-	folder, err := opts.folder(con)
+	cluster, folder, err := opts.open(con)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,9 @@ func choosePhases(command, from string, only []string, parallel int) ([]phase.Ph
 	if parallel < 1 {
 		return nil, usageErrorf(command, "--parallel %d is less than 1", parallel)
 	}
+	if only != nil && len(only) == 0 { // e.g. an empty variable: it does not mean all
+		return nil, usageErrorf(command, "--only names no phase")
+	}
 	phases, err := phase.Select(phase.List(), from, only)
 	if err != nil {
 		return nil, usageError(command, err)
@@ -83,11 +86,7 @@ func runPlan(ctx context.Context, con *console, opts *planOptions) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := opts.file.load(con)
-	if err != nil {
-		return err
-	}
-	folder, err := opts.folder(con)
+	cluster, folder, err := opts.open(con)
 	if err != nil {
 		return err
 	}

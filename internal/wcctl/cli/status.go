@@ -72,6 +72,7 @@ func runStatus(ctx context.Context, con *console, opts *statusOptions) error {
 	if err != nil {
 		return err
 	}
+	defer v.Close()
 	if v.kube == nil {
 		return noCluster(&opts.clusterFlags, v.folder)
 	}

@@ -19,6 +19,7 @@ import (
 // view is a cluster that is only looked at. No lock is needed: of the state folder, only the pinned
 // host keys and the conditions' ages may change.
 type view struct {
+	flags  *clusterFlags
 	spec   *spec.Cluster
 	folder workspace.Folder
 	// fleet is empty, and fleetErr says why, where the machines are not known.
@@ -27,35 +28,52 @@ type view struct {
 	// kube is nil before there is a kubeconfig.
 	kube    *kube.Cluster
 	options kube.Options
+	closers
 }
 
 // agesFile remembers since when conditions are as they are.
 const agesFile = "conditions.json"
 
 func openView(ctx context.Context, con *console, flags *clusterFlags) (*view, error) {
-	cluster, err := flags.file.load(con)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := flags.folder(con)
+	cluster, folder, err := flags.open(con)
 	if err != nil {
 		return nil, err
 	}
 	if !folder.Exists() {
 		return nil, noCluster(flags, folder)
 	}
-	v := &view{spec: cluster, folder: folder}
+	v := &view{flags: flags, spec: cluster, folder: folder}
 	v.fleet, v.fleetErr = knownMachines(ctx, folder)
 	dial := dialer(cluster, keyFile(cluster, folder), folder.KnownHosts())
 	v.options = kube.Options{
 		Fleet: v.fleet, Version: cluster.Spec.Kubernetes.Version, Plugin: cluster.Spec.Network.Plugin,
 		Run: asRoot(dial),
 	}
-	v.kube, err = kube.Connect(folder.Kubeconfig())
+	v.kube, err = kube.Connect(v.reachable(con, dial))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, &Error{Cause: err, Hint: flags.again("up --only kubeconfig")}
+		return nil, errors.Join(&Error{Cause: err, Hint: flags.again("up --only kubeconfig")}, v.Close())
 	}
 	return v, nil
+}
+
+// reachable is a kubeconfig that works from here, behind a bastion too. Where nobody can log in, it is
+// the cluster's own: what cannot be asked is then told as such.
+func (v *view) reachable(con *console, dial phase.Dial) string {
+	path := v.folder.Kubeconfig()
+	if len(v.fleet) == 0 {
+		return path
+	}
+	forward := &apiForward{dial: dial}
+	v.closers = append(v.closers, forward)
+	reached, err := forward.reach(v.fleet.ControlPlane(), path)
+	if errors.Is(err, os.ErrNotExist) {
+		return path
+	}
+	if err != nil {
+		fmt.Fprintf(con.err, "wcctl: the API server cannot be reached through the control plane: %v\n", err)
+		return path
+	}
+	return reached
 }
 
 // noCluster is the error of a command that needs one.
@@ -93,6 +111,9 @@ func knownMachines(ctx context.Context, folder workspace.Folder) (fleet.Fleet, e
 // look judges the cluster once.
 func (v *view) look(ctx context.Context, con *console) kube.Report {
 	report := v.kube.Look(ctx, v.options)
+	for i := range report.Conditions {
+		report.Conditions[i].Hint = v.flags.paste(report.Conditions[i].Hint)
+	}
 	v.fillAges(con, report.Conditions)
 	return report
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 type upOptions struct {
 	clusterFlags
 	bundle   string
+	target   string
 	yes      bool
 	from     string
 	only     []string
@@ -36,6 +38,8 @@ func newUp(con *console) *cobra.Command {
 		Long: `Make the machines and the cluster that wastecoach.yaml describes, or change them to what it says
 now. The phases are those of wcctl plan; docs/cluster/phases.md explains each.
 
+Without a file, --target writes the one of wcctl init first: the shortest way to a cluster.
+
 It can be run again at any time: what is done is left alone. After Ctrl-C, a failure or a
 power cut the same command goes on where it was. One command at a time works on a
 cluster; another one is told who holds the lock.
@@ -44,6 +48,7 @@ The plan and the month's costs are shown first. On a terminal you are asked then
 --yes is needed. With -o json every event is a line on standard output. The full record
 of each run is in the state folder's logs.`,
 		Example: `  wcctl up
+  wcctl up --target local
   wcctl up --yes --bundle bundle
   wcctl up --only host,containerd -o json --yes`,
 		GroupID: groupCluster,
@@ -52,6 +57,7 @@ of each run is in the state folder's logs.`,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
+	registerTarget(cmd, &opts.target, "write a file for this target where there is none: ")
 	f.StringVar(&opts.bundle, "bundle", "", bundleUsage)
 	_ = cmd.MarkFlagDirname("bundle") // the flag is there
 	registerPhases(cmd, &opts.from, &opts.only, &opts.parallel)
@@ -67,22 +73,28 @@ func runUp(ctx context.Context, con *console, opts *upOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := checkTarget("wcctl up", opts.target); opts.target != "" && err != nil {
+		return err
+	}
 	if opts.redo && opts.from == "" && len(opts.only) == 0 {
 		return usageErrorf("wcctl up", "--again needs --only or --from")
 	}
 	if !opts.yes && !con.interactive() {
 		return &Error{
 			Cause: errors.New("nobody can be asked here whether to go on"),
-			Hint:  opts.again("up --yes") + "\n" + opts.again("plan"), ExitCode: exitUsage,
+			Hint:  opts.withYes() + "\n" + opts.again("plan"), ExitCode: exitUsage,
 		}
 	}
-	cluster, err := opts.file.load(con)
+	if err := opts.begin(con); err != nil {
+		return err
+	}
+	cluster, folder, err := opts.open(con)
 	if err != nil {
 		return err
 	}
-	folder, err := opts.folder(con)
-	if err != nil {
-		return err
+	if opts.target != "" && string(cluster.Spec.Target) != opts.target {
+		return usageErrorf("wcctl up", "--target is %s, but %s has the target %s",
+			opts.target, opts.file.path(con), cluster.Spec.Target)
 	}
 	if opts.timeout > 0 {
 		var cancel context.CancelFunc
@@ -96,6 +108,26 @@ func runUp(ctx context.Context, con *console, opts *upOptions) error {
 	}
 	err = up(ctx, con, opts, cluster, h, phases)
 	return clusterError(ctx, &opts.clusterFlags, "up", h.log.Path(), errors.Join(err, h.release()))
+}
+
+// begin writes the file that --target asks for; one that is there stays.
+func (o *upOptions) begin(con *console) error {
+	path := o.file.path(con)
+	if o.target == "" || path == "-" {
+		return nil
+	}
+	content, err := starter(o.target, defaultName)
+	if err == nil {
+		err = writeStarter(path, content, false)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return &Error{Op: "writing " + path, Cause: err}
+	}
+	fmt.Fprintf(con.err, "Wrote %s\n", path)
+	return nil
 }
 
 // up plans, asks and does, with the lock held.
@@ -126,7 +158,7 @@ func up(
 			return err
 		}
 	}
-	if err := rememberBundle(h.folder, s.bundle); err != nil {
+	if err := errors.Join(h.folder.GiveTo(owner(cluster)), rememberBundle(h.folder, s.bundle)); err != nil {
 		return err
 	}
 	return perform(ctx, con, opts, s, h, runner)
@@ -141,7 +173,7 @@ func propose(
 	}
 	tellUnfinished(con, folder)
 	showPlan(con, con.err, plan)
-	if cluster.Spec.Target == spec.AWS && len(plan.Phases[0].Changes) > 0 {
+	if cluster.Spec.Target == spec.AWS && buys(plan) {
 		estimate, err := cost.Of(cluster)
 		if err != nil {
 			return err
@@ -155,7 +187,21 @@ func propose(
 	if opts.yes {
 		return nil
 	}
-	return confirm(con, "Go on?", opts.again("up --yes"))
+	return confirm(con, "Go on?", opts.withYes())
+}
+
+// withYes is the same command for where nobody can be asked.
+func (o *upOptions) withYes() string {
+	if o.target != "" {
+		return o.again("up --target " + o.target + " --yes")
+	}
+	return o.again("up --yes")
+}
+
+// buys tells whether the plan makes machines.
+func buys(plan phase.Plan) bool {
+	first := plan.Phases[0]
+	return first.Name == phase.List()[0].Name() && len(first.Changes) > 0
 }
 
 // tellUnfinished says that this run takes an earlier one up.

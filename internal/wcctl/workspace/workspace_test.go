@@ -334,3 +334,28 @@ func TestOldLogsGo(t *testing.T) {
 		t.Errorf("%d logs, %v", len(logs), err)
 	}
 }
+
+func TestAFolderIsOneClustersUntilItIsGivenBack(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	lab := Owner{"metadata.name": "lab", "spec.target": "local"}
+	seoul := Owner{"metadata.name": "seoul", "spec.target": "local"}
+	if err := f.BelongsTo(seoul); err != nil {
+		t.Errorf("a new folder is nobody's: %v", err)
+	}
+	if err := f.GiveTo(lab); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.BelongsTo(lab); err != nil {
+		t.Error(err)
+	}
+	var other *OtherClusterError
+	if err := f.BelongsTo(seoul); !errors.As(err, &other) ||
+		!strings.Contains(err.Error(), `metadata.name is "lab" there and "seoul" here`) ||
+		strings.Contains(err.Error(), "spec.target") {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(f.GiveBack(), f.GiveBack(), f.BelongsTo(seoul)); err != nil {
+		t.Errorf("after it was given back: %v", err)
+	}
+}
