@@ -80,13 +80,17 @@ func (c *Client) FinishLogin(ctx context.Context, l Login, back *url.URL) (Token
 	if q.Get("code") == "" {
 		return Tokens{}, errors.New("the address has no code")
 	}
+	body := map[string]string{
+		"code": q.Get("code"), "code_verifier": l.verifier,
+		"state": l.state, "redirect_uri": l.redirectURI,
+	}
+	if issuer := q.Get("iss"); issuer != "" {
+		body["iss"] = issuer
+	}
 	tokens, err := c.tokensFrom(ctx, call{
 		method: http.MethodPost, path: "/auth/" + url.PathEscape(l.provider) + "/token",
 		anonymous: true, repeatable: true, // a code that was used up is refused, nothing worse
-		body: map[string]string{
-			"code": q.Get("code"), "code_verifier": l.verifier,
-			"state": l.state, "redirect_uri": l.redirectURI,
-		},
+		body: body,
 	})
 	if err != nil {
 		return Tokens{}, fmt.Errorf("finishing the login: %w", err)

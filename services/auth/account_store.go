@@ -13,36 +13,43 @@ import (
 // accountStore keeps who is who in PostgreSQL.
 type accountStore struct{ pool *pgxpool.Pool }
 
+// known is who somebody turned out to be.
+type known struct{ account, identity uuid.UUID }
+
 // LogIn returns the account of an identity, which it makes at the first login.
-func (s *accountStore) LogIn(ctx context.Context, id Identity, now time.Time) (uuid.UUID, error) {
-	account, err := s.touch(ctx, id, now)
+func (s *accountStore) LogIn(ctx context.Context, id Identity, now time.Time) (known, error) {
+	k, err := s.touch(ctx, id, now)
 	if !errors.Is(err, pgx.ErrNoRows) {
-		return account, fault("finding an account", err)
+		return k, fault("finding an account", err)
 	}
-	account, err = s.create(ctx, id, now)
+	k, err = s.create(ctx, id, now)
 	if errors.Is(err, errIdentityKnown) {
-		account, err = s.touch(ctx, id, now)
+		k, err = s.touch(ctx, id, now)
 	}
-	return account, fault("making an account", err)
+	return k, fault("making an account", err)
 }
 
-func (s *accountStore) touch(ctx context.Context, id Identity, now time.Time) (uuid.UUID, error) {
-	var account uuid.UUID
+func (s *accountStore) touch(ctx context.Context, id Identity, now time.Time) (known, error) {
+	var k known
 	err := s.pool.QueryRow(ctx, `
 		UPDATE identities SET last_login_at = $3, name = $4, provider = $5
 		WHERE issuer = $1 AND subject = $2
-		RETURNING account_id`,
-		id.Issuer, id.Subject, now, id.Name, id.Provider).Scan(&account)
-	return account, err
+		RETURNING account_id, id`,
+		id.Issuer, id.Subject, now, id.Name, id.Provider).Scan(&k.account, &k.identity)
+	return k, err
 }
 
 // errIdentityKnown says that a login at the same time was faster.
 var errIdentityKnown = errors.New("the identity has an account already")
 
-func (s *accountStore) create(ctx context.Context, id Identity, now time.Time) (uuid.UUID, error) {
+func (s *accountStore) create(ctx context.Context, id Identity, now time.Time) (known, error) {
 	account, err := uuid.NewV7()
 	if err != nil {
-		return uuid.Nil, err
+		return known{}, err
+	}
+	identity, err := uuid.NewV7()
+	if err != nil {
+		return known{}, err
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx,
@@ -51,14 +58,14 @@ func (s *accountStore) create(ctx context.Context, id Identity, now time.Time) (
 		}
 		tag, err := tx.Exec(ctx, `
 			INSERT INTO identities
-				(issuer, subject, account_id, provider, name, created_at, last_login_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $6)
+				(id, issuer, subject, account_id, provider, name, created_at, last_login_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 			ON CONFLICT (issuer, subject) DO NOTHING`,
-			id.Issuer, id.Subject, account, id.Provider, id.Name, now)
+			identity, id.Issuer, id.Subject, account, id.Provider, id.Name, now)
 		if err == nil && tag.RowsAffected() == 0 {
 			return errIdentityKnown
 		}
 		return err
 	})
-	return account, err
+	return known{account, identity}, err
 }

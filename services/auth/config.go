@@ -25,10 +25,18 @@ type Config struct {
 	//
 	//	[{"id": "google", "name": "Google", "issuer": "https://accounts.google.com",
 	//	  "client_id": "…apps.googleusercontent.com", "client_secret_file": "/run/secrets/google",
-	//	  "redirect_uris": ["https://app.example.com/login", "http://127.0.0.1/login"]},
+	//	  "redirect_uris": ["https://app.example.com/login", "http://127.0.0.1/login"],
+	//	  "audiences": ["…apps.googleusercontent.com"]},
 	//	 {"id": "kakao", "name": "카카오", "issuer": "https://kauth.kakao.com",
 	//	  "scopes": ["openid", "profile_nickname"], …},
 	//	 {"id": "naver", "name": "네이버", "issuer": "https://nid.naver.com", …}]
+	//
+	// A Naver application that was not registered for OpenID has the older login instead:
+	//
+	//	{"id": "naver", "name": "네이버", "issuer": "https://nid.naver.com/oauth2.0",
+	//	 "oauth2": {"authorization_endpoint": "https://nid.naver.com/oauth2.0/authorize",
+	//	            "token_endpoint": "https://nid.naver.com/oauth2.0/token",
+	//	            "profile_endpoint": "https://openapi.naver.com/v1/nid/me"}, …}
 	ProviderList env.Secret `env:"PROVIDERS,required"`
 	// Providers is what ProviderList says; LoadConfig fills it.
 	Providers []ProviderConfig `env:"-"`

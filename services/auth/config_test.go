@@ -56,7 +56,17 @@ func TestProviderFaults(t *testing.T) {
 	if _, err := parseProviders(good); err != nil {
 		t.Fatal(err)
 	}
+	naver := func(endpoint, more string) string {
+		return entry(`"name"`, `"oauth2": {"authorization_endpoint": "https://a.example/a",
+			"token_endpoint": "https://a.example/t", "profile_endpoint": "`+endpoint+`"}`+more+`, "name"`)
+	}
+	if _, err := parseProviders(naver("https://a.example/me", "")); err != nil {
+		t.Fatal(err)
+	}
 	for want, source := range map[string]string{
+		"oauth2 needs three endpoints":   naver("http://a.example/me", ""),
+		"which oauth2 has not":           naver("https://a.example/me", `, "audiences": ["phone"]`),
+		"audiences has an empty one":     entry(`"name"`, `"audiences": [""], "name"`),
 		"neither a JSON list nor a file": "/nowhere",
 		"the list is empty":              "[]",
 		"unknown field":                  entry(`"name"`, `"naem"`),

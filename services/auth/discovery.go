@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,9 +35,11 @@ type relyingParty struct {
 	failedAt time.Time
 }
 
+// endpoints are where a provider is asked; the verifiers are nil where it has no ID tokens.
 type endpoints struct {
-	oauth    oauth2.Config
-	verifier *oidc.IDTokenVerifier
+	oauth oauth2.Config
+	// verifier checks the ID token that a code was traded for, native one that an app's SDK got.
+	verifier, native *oidc.IDTokenVerifier
 }
 
 func newRelyingParty(cfg ProviderConfig, now func() time.Time) *relyingParty {
@@ -50,6 +50,12 @@ func newRelyingParty(cfg ProviderConfig, now func() time.Time) *relyingParty {
 
 // endpoints returns what discovery found, or ErrProviderUnavailable.
 func (p *relyingParty) endpoints(ctx context.Context) (*endpoints, error) {
+	if p.OAuth2 != nil {
+		return &endpoints{oauth: p.oauth(oauth2.Endpoint{
+			AuthURL: p.OAuth2.AuthorizationEndpoint, TokenURL: p.OAuth2.TokenEndpoint,
+			AuthStyle: oauth2.AuthStyleInParams,
+		})}, nil
+	}
 	if found, err := p.known(); found != nil || err != nil {
 		return found, err
 	}
@@ -95,12 +101,17 @@ func (p *relyingParty) discover(ctx context.Context) (*endpoints, error) {
 	endpoint := provider.Endpoint()
 	endpoint.AuthStyle = p.authStyle(metadata.AuthMethods)
 	return &endpoints{
-		oauth: oauth2.Config{
-			ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(),
-			Endpoint: endpoint, Scopes: p.Scopes,
-		},
+		oauth:    p.oauth(endpoint),
 		verifier: provider.Verifier(&oidc.Config{ClientID: p.ClientID, Now: p.now}),
+		// Several audiences are allowed there: identifyNative compares them.
+		native: provider.Verifier(&oidc.Config{SkipClientIDCheck: true, Now: p.now}),
 	}, nil
+}
+
+func (p *relyingParty) oauth(endpoint oauth2.Endpoint) oauth2.Config {
+	return oauth2.Config{
+		ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), Endpoint: endpoint, Scopes: p.Scopes,
+	}
 }
 
 // authStyle is decided beforehand: oauth2 would find it out by a second try, which uses up a code
@@ -118,9 +129,11 @@ func (e *endpoints) authURL(state loginState, r AuthorizeRequest) string {
 	cfg := e.oauth
 	cfg.RedirectURL = state.RedirectURI
 	options := []oauth2.AuthCodeOption{
-		oidc.Nonce(state.Nonce),
 		oauth2.SetAuthURLParam("code_challenge", state.Challenge),
 		oauth2.SetAuthURLParam("code_challenge_method", "S256"),
+	}
+	if e.verifier != nil {
+		options = append(options, oidc.Nonce(state.Nonce))
 	}
 	if r.Locale != "" {
 		options = append(options, oauth2.SetAuthURLParam("ui_locales", r.Locale))
@@ -129,60 +142,6 @@ func (e *endpoints) authURL(state loginState, r AuthorizeRequest) string {
 		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
 	}
 	return cfg.AuthCodeURL(r.State, options...)
-}
-
-// identify trades a code for what the provider says of the person.
-func (p *relyingParty) identify(
-	ctx context.Context, state loginState, code, codeVerifier string,
-) (Identity, error) {
-	found, err := p.endpoints(ctx)
-	if err != nil {
-		return Identity{}, err
-	}
-	ctx = oidc.ClientContext(ctx, p.client)
-	cfg := found.oauth
-	cfg.RedirectURL = state.RedirectURI
-	answer, err := cfg.Exchange(ctx, code, oauth2.VerifierOption(codeVerifier))
-	if err != nil {
-		return Identity{}, exchangeError(err)
-	}
-	raw, _ := answer.Extra("id_token").(string)
-	checked, err := found.verifier.Verify(ctx, raw)
-	if err != nil {
-		return Identity{}, ErrLoginRefused.Because(fmt.Errorf("checking the ID token: %w", err))
-	}
-	if subtle.ConstantTimeCompare([]byte(checked.Nonce), []byte(state.Nonce)) != 1 {
-		return Identity{}, ErrLoginRefused.Because(errors.New("the ID token has another nonce"))
-	}
-	return p.identity(checked)
-}
-
-func (p *relyingParty) identity(checked *oidc.IDToken) (Identity, error) {
-	var claims struct {
-		Name     string `json:"name"`
-		Nickname string `json:"nickname"`
-	}
-	if err := checked.Claims(&claims); err != nil {
-		return Identity{}, ErrLoginRefused.Because(fmt.Errorf("reading the ID token: %w", err))
-	}
-	if claims.Name == "" {
-		claims.Name = claims.Nickname
-	}
-	id := Identity{Issuer: checked.Issuer, Subject: checked.Subject, Provider: p.ID, Name: cleanName(claims.Name)}
-	if id.Subject == "" {
-		return Identity{}, ErrLoginRefused.Because(errors.New("the ID token has no subject"))
-	}
-	return id, nil
-}
-
-// exchangeError tells a refused code, which is the app's matter, from a provider that does not
-// work or does not know us, which is ours.
-func exchangeError(err error) error {
-	var refusal *oauth2.RetrieveError
-	if errors.As(err, &refusal) && (refusal.ErrorCode == "invalid_grant" || refusal.ErrorCode == "invalid_request") {
-		return ErrLoginRefused.Because(err)
-	}
-	return unavailable(fmt.Errorf("exchanging a code: %w", err))
 }
 
 func unavailable(err error) error { return ErrProviderUnavailable.Because(err).After(discoveryPause) }

@@ -1,205 +1,246 @@
 package auth
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
-	"net/http/httptest"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// liar is a provider at the wire that can say anything; its tokens have no authorization page.
-type liar struct {
-	*httptest.Server
-	key *ecdsa.PrivateKey
+// The hostile suite brings ID tokens that are wrong in one thing by both ways in: as the answer to a
+// code, and from an app. The provider is a process of its own whose key the forger has, so that
+// each check has to stand alone.
 
-	mu     sync.Mutex
-	answer func(http.ResponseWriter)
-	secret string
+// forgery is what can be wrong with an ID token. Each starts from one that the real provider issued
+// a moment ago, to the right client and with the right nonce.
+type forgery struct {
+	t     *testing.T
+	key   *rsa.PrivateKey // the provider's
+	other *rsa.PrivateKey // somebody's
+	kid   string
+	raw   string
+	idClaims
 }
 
-func newLiar(t *testing.T) *liar {
+func newForgery(t *testing.T, p *providerProcess, other *rsa.PrivateKey, honest string) *forgery {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	f := &forgery{t: t, key: p.key, other: other, raw: honest}
+	parts := strings.Split(honest, ".")
+	var header struct{ Kid string }
+	for i, into := range []any{&header, &f.idClaims} {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.kid = header.Kid
+	return f
+}
+
+// with signs again as the provider does, one claim changed.
+func with(claim string, value any) func(*forgery) string {
+	return func(f *forgery) string {
+		f.idClaims[claim] = value
+		return sign(f.t, jose.RS256, f.key, f.kid, f.idClaims)
+	}
+}
+
+// unsigned has the algorithm in its header and the signature given.
+func (f *forgery) unsigned(alg, signature string) string {
+	header, err := json.Marshal(map[string]string{"alg": alg, "kid": f.kid})
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	l := &liar{key: key}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, map[string]any{
-			"issuer": l.URL, "authorization_endpoint": l.URL + "/authorize",
-			"token_endpoint": l.URL + "/token", "jwks_uri": l.URL + "/keys",
-			"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"},
-			"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
-		})
-	})
-	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256"}}})
-	})
-	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.secret = r.PostFormValue("client_secret")
-		l.answer(w)
-	})
-	l.Server = httptest.NewServer(mux)
-	t.Cleanup(l.Close)
-	return l
-}
-
-func write(w http.ResponseWriter, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body)
-}
-
-func (l *liar) says(answer func(http.ResponseWriter)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.answer = answer
-}
-
-type idClaims map[string]any
-
-func (l *liar) claims(nonce string) idClaims {
-	now := time.Now()
-	return idClaims{
-		"iss": l.URL, "aud": "auth", "sub": "u-1", "nonce": nonce, "nickname": "길동",
-		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
-	}
-}
-
-func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, kid string, claims idClaims) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key},
-		(&jose.SignerOptions{}).WithHeader("kid", kid))
+	body, err := json.Marshal(f.idClaims)
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	raw, err := jwt.Signed(signer).Claims(map[string]any(claims)).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode(header) + "." + encode(body) + "." + signature
 }
 
-func setupLiar(t *testing.T) (*world, *liar) {
-	t.Helper()
-	w, l := setup(t), newLiar(t)
-	cfg := testConfig(l.URL)
-	_, w.keys, w.url = w.replica(cfg)
-	return w, l
+func (f *forgery) publicKey() []byte {
+	der, err := x509.MarshalPKIXPublicKey(f.key.Public())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return der
 }
 
-func TestHostileIDTokens(t *testing.T) {
-	t.Parallel()
-	w, l := setupLiar(t)
-	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(l.key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	honest := func(claims idClaims) string { return sign(t, jose.ES256, l.key, "k", claims) }
-	with := func(name string, value any) func(idClaims) string {
-		return func(c idClaims) string { c[name] = value; return honest(c) }
-	}
-	for name, forge := range map[string]func(idClaims) string{
-		"other audience":       with("aud", "another-app"),
-		"other issuer":         with("iss", "https://evil.example"),
-		"other nonce":          with("nonce", "x"),
-		"no nonce":             with("nonce", nil),
-		"expired":              with("exp", time.Now().Add(-time.Hour).Unix()),
-		"no subject":           with("sub", ""),
-		"foreign key":          func(c idClaims) string { return sign(t, jose.ES256, other, "k", c) },
-		"swapped kid":          func(c idClaims) string { return sign(t, jose.ES256, other, "other", c) },
-		"public key as secret": func(c idClaims) string { return sign(t, jose.HS256, public, "k", c) },
-		"alg none": func(c idClaims) string {
-			body, err := json.Marshal(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			encode := base64.RawURLEncoding.EncodeToString
-			return encode([]byte(`{"alg":"none"}`)) + "." + encode(body) + "."
+// forgeries are by name; those that are named honest must be taken, or the others prove nothing.
+func forgeries() map[string]func(*forgery) string {
+	return map[string]func(*forgery) string{
+		"honest":              func(f *forgery) string { return f.raw },
+		"honest, signed anew": with("x", "y"),
+		"wrong aud":           with("aud", "another-app"),
+		"no aud":              with("aud", nil),
+		"wrong iss":           with("iss", "https://evil.example"),
+		"no iss":              with("iss", nil),
+		"wrong nonce":         with("nonce", randomText()),
+		"no nonce":            with("nonce", nil),
+		"expired":             with("exp", time.Now().Add(-time.Minute).Unix()),
+		"no exp":              with("exp", nil),
+		"not yet valid":       with("nbf", time.Now().Add(time.Hour).Unix()),
+		"no sub":              with("sub", ""),
+		"alg none":            func(f *forgery) string { return f.unsigned("none", "") },
+		"alg None":            func(f *forgery) string { return f.unsigned("None", "") },
+		"alg none, signature kept": func(f *forgery) string {
+			return f.unsigned("none", strings.Split(f.raw, ".")[2])
 		},
-		"nothing": func(idClaims) string { return "" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := w.lie(l, forge)
-			got.want(t, http.StatusUnauthorized, "login_refused")
-		})
-	}
-
-	tokens := w.tokens(w.lie(l, honest))
-	if p := w.principal(tokens.AccessToken); p.Name != "길동" {
-		t.Errorf("principal %+v", p)
-	}
-	if l.secret != "s3cret" {
-		t.Errorf("the provider wanted the secret in the body, and got %q there", l.secret)
+		"signature of other claims": func(f *forgery) string {
+			f.idClaims["sub"] = "u-2"
+			return f.unsigned("RS256", strings.Split(f.raw, ".")[2])
+		},
+		"HS256 with the public key in DER": func(f *forgery) string {
+			return sign(f.t, jose.HS256, f.publicKey(), f.kid, f.idClaims)
+		},
+		"HS256 with the public key in PEM": func(f *forgery) string {
+			text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: f.publicKey()})
+			return sign(f.t, jose.HS256, text, f.kid, f.idClaims)
+		},
+		"foreign key under the provider's kid": func(f *forgery) string {
+			return sign(f.t, jose.RS256, f.other, f.kid, f.idClaims)
+		},
+		"provider's key under a swapped kid": func(f *forgery) string {
+			return sign(f.t, jose.RS256, f.key, "swapped", f.idClaims)
+		},
+		"foreign key under its own kid": func(f *forgery) string {
+			return sign(f.t, jose.RS256, f.other, "swapped", f.idClaims)
+		},
+		"noise": func(*forgery) string { return "a.b.c" },
 	}
 }
 
-// lie goes through a login that ends with the ID token that forge makes.
-func (w *world) lie(l *liar, forge func(idClaims) string) answer {
-	w.t.Helper()
-	app := newLogin()
-	nonce := w.begin(app).Query().Get("nonce")
-	raw := forge(l.claims(nonce))
-	l.says(func(rw http.ResponseWriter) {
-		write(rw, map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": raw})
-	})
-	return w.finish(app, "code")
-}
-
-func TestTokenEndpointThatFails(t *testing.T) {
+func TestHostileIDTokensByCode(t *testing.T) {
 	t.Parallel()
-	w, l := setupLiar(t)
-	for name, tt := range map[string]struct {
-		status int
-		body   string
-		want   int
-		code   string
-	}{
-		"refuses the code":   {400, `{"error": "invalid_grant"}`, 401, "login_refused"},
-		"does not know us":   {401, `{"error": "invalid_client"}`, 503, "provider_unavailable"},
-		"has an error":       {500, `oops`, 503, "provider_unavailable"},
-		"limits us":          {429, `{"error": "slow_down"}`, 503, "provider_unavailable"},
-		"answers with noise": {200, `<html>`, 503, "provider_unavailable"},
-	} {
+	w, p := setupProcess(t)
+	other := newRSAKey(t)
+	for name, forge := range forgeries() {
 		t.Run(name, func(t *testing.T) {
-			app := newLogin()
-			w.begin(app)
-			l.says(func(rw http.ResponseWriter) {
-				rw.Header().Set("Content-Type", "application/json")
-				rw.WriteHeader(tt.status)
-				_, _ = rw.Write([]byte(tt.body))
-			})
-			w.finish(app, "code").want(t, tt.want, tt.code)
+			l := newLogin()
+			l.provider = "process"
+			code := w.visit(l, w.begin(l))
+			swap := func(honest string) string { return forge(newForgery(t, p, other, honest)) }
+			p.forge.Store(&swap)
+			got := w.finish(l, code)
+			p.forge.Store(nil)
+			w.judge(t, name, got)
 		})
 	}
 }
 
-// Not every provider checks PKCE, so we do too.
-func TestProviderWithoutPKCE(t *testing.T) {
+func TestHostileIDTokensByNativeLogin(t *testing.T) {
 	t.Parallel()
-	w, l := setupLiar(t)
-	app := newLogin()
-	nonce := w.begin(app).Query().Get("nonce")
-	raw := sign(t, jose.ES256, l.key, "k", l.claims(nonce))
-	l.says(func(rw http.ResponseWriter) {
-		write(rw, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": raw})
-	})
-	app.verifier = newLogin().verifier
-	w.finish(app, "code").want(t, http.StatusUnauthorized, "login_refused")
+	w, p := setupProcess(t)
+	other := newRSAKey(t)
+	all := forgeries()
+	// OpenID allows further audiences in the answer to a code, which only we have.
+	all["foreign aud beside"] = with("aud", []string{"phone", "another-app"})
+	all["aud of our own server"] = with("aud", "auth")
+	for name, forge := range all {
+		t.Run(name, func(t *testing.T) {
+			honest := w.sdk(p.issuer, "phone", w.nonce("process"), "u-1")
+			w.judge(t, name, w.native("process", forge(newForgery(t, p, other, honest))))
+			if !strings.HasPrefix(name, "honest") {
+				w.tokens(w.native("process", honest)) // a forgery uses no nonce up
+			}
+		})
+	}
+}
+
+func (w *world) judge(t *testing.T, name string, got answer) {
+	t.Helper()
+	if !strings.HasPrefix(name, "honest") {
+		got.want(t, http.StatusUnauthorized, "login_refused")
+	} else if got.status != http.StatusOK {
+		t.Errorf("an honest token: %d %s", got.status, got.body)
+	}
+}
+
+func TestHostileReplays(t *testing.T) {
+	t.Parallel()
+	w, p := setupProcess(t)
+	l := newLogin()
+	l.provider = "process"
+	code := w.visit(l, w.begin(l))
+	w.tokens(w.finish(l, code))
+	w.finish(l, code).want(t, http.StatusUnauthorized, "state_unknown")
+	l.state = newLogin().state // with the same verifier, so that only the provider can refuse
+	w.begin(l)
+	w.finish(l, code).want(t, http.StatusUnauthorized, "login_refused")
+
+	raw := w.sdk(p.issuer, "phone", w.nonce("process"), "u-1")
+	w.tokens(w.native("process", raw))
+	w.native("process", raw).want(t, http.StatusUnauthorized, "login_refused")
+}
+
+// Two honest providers, and somebody who swaps what comes from one for what comes from the other.
+func TestHostileMixedUpIssuer(t *testing.T) {
+	t.Parallel()
+	w, p := setupProcess(t)
+	begin := func(provider string) (login, string) {
+		l := newLogin()
+		l.provider = provider
+		return l, w.visit(l, w.begin(l))
+	}
+
+	l, code := begin("process")
+	l.provider = "development"
+	w.finish(l, code).want(t, http.StatusUnauthorized, "state_unknown")
+
+	l, _ = begin("process")
+	_, code = begin("development")
+	w.finish(l, code).want(t, http.StatusUnauthorized, "login_refused")
+
+	l, code = begin("process")
+	r := l.tokenRequest(code)
+	r.Issuer = w.issuer()
+	w.send(http.MethodPost, "/process/token", "", r).want(t, http.StatusUnauthorized, "login_refused")
+
+	l, code = begin("process")
+	r = l.tokenRequest(code)
+	r.Issuer = p.issuer
+	w.tokens(w.send(http.MethodPost, "/process/token", "", r))
+
+	nonce := w.nonce("process")
+	w.native("process", w.sdk(w.issuer(), "phone", nonce, "u-1")).
+		want(t, http.StatusUnauthorized, "login_refused")
+	w.native("development", w.sdk(w.issuer(), "phone", nonce, "u-1")).
+		want(t, http.StatusUnauthorized, "login_refused")
+
+	// The wire itself: the token endpoint of one answers with what the other signed.
+	l, code = begin("process")
+	foreign := w.sdk(w.issuer(), "phone", "", "u-1")
+	swap := func(string) string { return foreign }
+	p.forge.Store(&swap)
+	w.finish(l, code).want(t, http.StatusUnauthorized, "login_refused")
+}
+
+// setupProcess adds to the world's provider one in a process of its own, with the id "process".
+func setupProcess(t *testing.T) (*world, *providerProcess) {
+	t.Helper()
+	w, p := setup(t), startProvider(t)
+	w.cfg.Providers = append(w.cfg.Providers, p.config("process"))
+	_, w.keys, w.url = w.replica(w.cfg)
+	return w, p
+}
+
+func newRSAKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -18,9 +19,13 @@ func (a *handlers) routes(g *gin.RouterGroup, verifier *token.Verifier) {
 	g.GET("/.well-known/jwks.json", httpserver.Handle(a.jwks))
 	g.GET("/providers", httpserver.Handle(a.providers))
 	g.GET("/:provider/authorize", httpserver.Handle(a.authorize))
+	g.POST("/:provider/nonce", httpserver.Handle(a.nonce))
 	g.POST("/:provider/token", httpserver.Handle(a.token))
 	g.POST("/refresh", httpserver.Handle(a.refresh))
 	g.POST("/logout", httpserver.Handle(a.logout))
+	g.POST("/:provider/link", verifier.Require(), httpserver.Handle(a.link))
+	g.GET("/identities", verifier.Require(), httpserver.Handle(a.identities))
+	g.DELETE("/identities/:id", verifier.Require(), httpserver.Handle(a.unlink))
 	g.GET("/sessions", verifier.Require(), httpserver.Handle(a.sessions))
 	g.DELETE("/sessions/:id", verifier.Require(), httpserver.Handle(a.endSession))
 }
@@ -30,7 +35,7 @@ func (a *handlers) jwks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("Cache-Control", "public, max-age=300")
+	c.Header("Cache-Control", fmt.Sprintf("public, max-age=%d", int(jwksMaxAge.Seconds())))
 	c.Data(http.StatusOK, "application/json", keys.document)
 	return nil
 }
@@ -54,6 +59,16 @@ func (a *handlers) authorize(c *gin.Context) error {
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("Location", url)
 	c.Status(http.StatusFound)
+	return nil
+}
+
+func (a *handlers) nonce(c *gin.Context) error {
+	nonce, err := a.service.NewNonce(c.Request.Context(), c.Param("provider"))
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, nonce)
 	return nil
 }
 

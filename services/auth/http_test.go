@@ -30,14 +30,15 @@ func TestRoutesAreDocumented(t *testing.T) {
 func TestFaultyBodies(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	for _, target := range []string{"/development/token", "/refresh", "/logout"} {
+	bearer := w.logIn(newLogin()).AccessToken
+	for _, target := range []string{"/development/token", "/development/link", "/refresh", "/logout"} {
 		t.Run(target, func(t *testing.T) {
-			w.send(http.MethodPost, target, "", `{"unknown": 1}`).want(t, http.StatusBadRequest, "malformed")
-			w.send(http.MethodPost, target, "", `{} {}`).want(t, http.StatusBadRequest, "malformed")
-			w.send(http.MethodPost, target, "", `{}`).want(t, http.StatusUnprocessableEntity, "invalid")
-			w.send(http.MethodPost, target, "", nil).want(t, http.StatusUnsupportedMediaType, "not_json")
+			w.send(http.MethodPost, target, bearer, `{"unknown": 1}`).want(t, http.StatusBadRequest, "malformed")
+			w.send(http.MethodPost, target, bearer, `{} {}`).want(t, http.StatusBadRequest, "malformed")
+			w.send(http.MethodPost, target, bearer, `{}`).want(t, http.StatusUnprocessableEntity, "invalid")
+			w.send(http.MethodPost, target, bearer, nil).want(t, http.StatusUnsupportedMediaType, "not_json")
 			huge := `{"refresh_token": "` + strings.Repeat("x", 70_000) + `"}`
-			w.send(http.MethodPost, target, "", huge).want(t, http.StatusRequestEntityTooLarge, "body_too_large")
+			w.send(http.MethodPost, target, bearer, huge).want(t, http.StatusRequestEntityTooLarge, "body_too_large")
 		})
 	}
 	w.send(http.MethodPost, "/nobody/token", "", newLogin().tokenRequest("c")).
@@ -51,6 +52,7 @@ func TestOutageIsNoRefusal(t *testing.T) {
 	tokens := w.logIn(newLogin())
 	l := newLogin()
 	code := w.visit(l, w.begin(l))
+	idToken := w.sdk(w.issuer(), "phone", w.nonce("development"), "u-1")
 
 	w.redis = redis.NewClient(&redis.Options{Addr: closedAddr(t), MaxRetries: -1, DialerRetries: 1})
 	t.Cleanup(func() { _ = w.redis.Close() })
@@ -60,6 +62,11 @@ func TestOutageIsNoRefusal(t *testing.T) {
 		"token":     w.finish(l, code),
 		"refresh":   w.refresh(tokens.RefreshToken),
 		"logout":    w.send(http.MethodPost, "/logout", "", refreshRequest{tokens.RefreshToken}),
+		"nonce":     w.send(http.MethodPost, "/development/nonce", "", nil),
+		"native":    w.native("development", idToken),
+		"link":      w.send(http.MethodPost, "/development/link", tokens.AccessToken, TokenRequest{IDToken: idToken}),
+		"list":      w.send(http.MethodGet, "/identities", tokens.AccessToken, nil),
+		"unlink":    w.send(http.MethodDelete, "/identities/"+tokens.UserID.String(), tokens.AccessToken, nil),
 		"sessions":  w.send(http.MethodGet, "/sessions", tokens.AccessToken, nil),
 		"end":       w.send(http.MethodDelete, "/sessions/"+tokens.SessionID.String(), tokens.AccessToken, nil),
 	} {
@@ -91,7 +98,7 @@ func TestKeysOutliveTheDatabase(t *testing.T) {
 	keys.store.pool.Close()
 	c.advance(time.Hour)
 	stale, err := keys.current(t.Context())
-	if err != nil || stale.id != set.id {
+	if err != nil || stale.signer(c.now()).id != set.signer(c.now()).id {
 		t.Errorf("without PostgreSQL: %v", err)
 	}
 }
@@ -123,7 +130,7 @@ func TestServe(t *testing.T) {
 	}
 
 	cfg.MasterKey = env.Secret(anotherKey)
-	if err := Serve(t.Context(), cfg, slog.New(slog.DiscardHandler)); !errors.Is(err, errMasterKey) {
+	if err := Serve(t.Context(), cfg, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrMasterKey) {
 		t.Errorf("with another master key: %v", err)
 	}
 }

@@ -14,11 +14,15 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/wastecoach/wastecoach/internal/audit"
 )
 
 const (
 	// keysFresh is how long a replica trusts the signing keys it has read.
 	keysFresh = time.Minute
+	// jwksMaxAge is how long others may keep the published keys.
+	jwksMaxAge = 5 * time.Minute
 	// keysRetry is how soon it asks again after it could not, or for a kid it does not know.
 	keysRetry = 5 * time.Second
 	// keysTimeout bounds the wait of all who sign or verify for PostgreSQL.
@@ -36,12 +40,30 @@ type signingKey struct {
 
 // keySet is what a replica needs of the published keys.
 type keySet struct {
-	id      string
-	private ed25519.PrivateKey
+	// signers are newest first. They are switched by the clock alone: a replica that has read a
+	// new key signs with it in time even when PostgreSQL is away then.
+	signers []signer
 	public  map[string]ed25519.PublicKey
 	// document is the JWKS.
 	document []byte
 	readAt   time.Time
+}
+
+type signer struct {
+	id      string
+	private ed25519.PrivateKey
+	from    time.Time
+}
+
+// signer returns the newest key whose time has come, else the oldest: a replica whose clock is
+// behind must be able to use the first key that another one made.
+func (s *keySet) signer(now time.Time) signer {
+	for _, key := range s.signers {
+		if !key.from.After(now) {
+			return key
+		}
+	}
+	return s.signers[len(s.signers)-1]
 }
 
 // keyring signs and verifies with the keys that all replicas share. The first one that finds none
@@ -49,6 +71,7 @@ type keySet struct {
 type keyring struct {
 	store  *keyStore
 	seal   seal
+	audit  *audit.Log
 	logger *slog.Logger
 	now    func() time.Time
 
@@ -56,8 +79,8 @@ type keyring struct {
 	set *keySet
 }
 
-// errMasterKey says that the private keys were sealed under another master key.
-var errMasterKey = errors.New("AUTH_MASTER_KEY is not the one that sealed the signing keys")
+// ErrMasterKey says that the private keys were sealed under another master key.
+var ErrMasterKey = errors.New("AUTH_MASTER_KEY is not the one that sealed the signing keys")
 
 // current returns the keys, at most keysFresh old; older ones while PostgreSQL is away.
 func (k *keyring) current(ctx context.Context) (*keySet, error) { return k.within(ctx, keysFresh) }
@@ -73,6 +96,7 @@ func (k *keyring) within(ctx context.Context, age time.Duration) (*keySet, error
 	set, err := k.read(ctx)
 	switch {
 	case err == nil:
+		k.noticeNew(ctx, set)
 		k.set = set
 	case k.set == nil:
 		return nil, err
@@ -103,58 +127,76 @@ func (k *keyring) read(ctx context.Context) (*keySet, error) {
 }
 
 func (k *keyring) makeFirst(ctx context.Context, now time.Time) error {
+	key, err := newSigningKey(k.seal, now, now)
+	if err != nil {
+		return err
+	}
+	return k.store.AddFirst(ctx, key)
+}
+
+func newSigningKey(s seal, now, signsFrom time.Time) (signingKey, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return fmt.Errorf("making a signing key: %w", err)
+		return signingKey{}, fmt.Errorf("making a signing key: %w", err)
 	}
 	web := jose.JSONWebKey{Key: public}
 	name, err := web.Thumbprint(crypto.SHA256)
 	if err != nil {
-		return fmt.Errorf("naming a signing key: %w", err)
+		return signingKey{}, fmt.Errorf("naming a signing key: %w", err)
 	}
 	id := base64.RawURLEncoding.EncodeToString(name)
-	return k.store.AddFirst(ctx, signingKey{
-		ID: id, Public: public, Sealed: k.seal.close(private.Seed(), []byte(id)),
-		CreatedAt: now, SignsFrom: now,
-	})
+	return signingKey{
+		ID: id, Public: public, Sealed: s.close(private.Seed(), []byte(id)), CreatedAt: now, SignsFrom: signsFrom,
+	}, nil
 }
 
-// open unseals the key to sign with and renders all as a JWKS. keys are newest first.
+// noticeNew audits a rotation, which an operator makes in the database: each replica tells when it
+// begins to publish the key.
+func (k *keyring) noticeNew(ctx context.Context, set *keySet) {
+	if k.set == nil {
+		return
+	}
+	for _, key := range set.signers {
+		if _, known := k.set.public[key.id]; !known {
+			k.audit.Write(ctx, audit.Event{
+				Name: audit.KeysRotated, Outcome: audit.Done, Actor: audit.Operator, Subject: "key:" + key.id,
+			})
+		}
+	}
+}
+
+// open unseals the keys and renders them as a JWKS. keys are newest first.
 func (k *keyring) open(keys []signingKey, now time.Time) (*keySet, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no signing key is published")
 	}
-	signing := signingOf(keys, now)
-	seed, err := k.seal.open(signing.Sealed, []byte(signing.ID))
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("opening signing key %s: %w", signing.ID, errMasterKey)
-	}
-	set := &keySet{
-		id: signing.ID, private: ed25519.NewKeyFromSeed(seed),
-		public: map[string]ed25519.PublicKey{}, readAt: now,
-	}
+	set := &keySet{public: map[string]ed25519.PublicKey{}, readAt: now}
 	var published jose.JSONWebKeySet
 	for _, key := range keys {
+		private, err := key.open(k.seal)
+		if err != nil {
+			return nil, err
+		}
+		set.signers = append(set.signers, signer{key.ID, private, key.SignsFrom})
 		set.public[key.ID] = key.Public
 		published.Keys = append(published.Keys, jose.JSONWebKey{
 			Key: key.Public, KeyID: key.ID, Algorithm: string(jose.EdDSA), Use: "sig",
 		})
 	}
+	var err error
 	if set.document, err = json.Marshal(published); err != nil {
 		return nil, fmt.Errorf("rendering the JWKS: %w", err)
 	}
 	return set, nil
 }
 
-// signingOf returns the newest key whose time has come, else the oldest: a replica whose clock is
-// behind must be able to use the first key that another one made.
-func signingOf(keys []signingKey, now time.Time) signingKey {
-	for _, key := range keys {
-		if !key.SignsFrom.After(now) {
-			return key
-		}
+// open unseals the private key, or returns ErrMasterKey.
+func (key signingKey) open(s seal) (ed25519.PrivateKey, error) {
+	seed, err := s.open(key.Sealed, []byte(key.ID))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("opening signing key %s: %w", key.ID, ErrMasterKey)
 	}
-	return keys[len(keys)-1]
+	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // VerifySignature implements oidc.KeySet for our own routes.

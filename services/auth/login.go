@@ -39,17 +39,14 @@ var (
 	)
 )
 
+// errNativeOff answers an app that brings a provider's ID token where none is taken.
+var errNativeOff = problem.New(
+	problem.Invalid, "native_login_off", "This provider's ID tokens are not taken: log in with a code.",
+)
+
 var errRedirect = ErrInvalid.WithFields(problem.Field{
 	Pointer: "redirect_uri", Code: "not_allowed", Detail: "is not registered for this provider",
 })
-
-// Identity is a person as a provider knows them.
-type Identity struct {
-	Issuer   string
-	Subject  string
-	Provider string
-	Name     string
-}
 
 // AuthorizeRequest is how an app begins a login.
 type AuthorizeRequest struct {
@@ -61,12 +58,16 @@ type AuthorizeRequest struct {
 	LoginHint       string
 }
 
-// TokenRequest is how an app ends a login.
+// TokenRequest is how an app ends a login: with a code and what belongs to it, or with the ID token
+// that it got by the provider's own SDK.
 type TokenRequest struct {
-	Code         string `json:"code"`
-	CodeVerifier string `json:"code_verifier"`
-	State        string `json:"state"`
-	RedirectURI  string `json:"redirect_uri"`
+	Code         string `json:"code,omitempty"`
+	CodeVerifier string `json:"code_verifier,omitempty"`
+	State        string `json:"state,omitempty"`
+	RedirectURI  string `json:"redirect_uri,omitempty"`
+	// Issuer is the iss of the redirect, where there was one (RFC 9207).
+	Issuer  string `json:"iss,omitempty"`
+	IDToken string `json:"id_token,omitempty"`
 }
 
 // loginState is a login that waits for its code; it serves once.
@@ -84,6 +85,7 @@ const (
 	maxURI        = 2048
 	maxHint       = 200
 	maxName       = 100
+	maxIDToken    = 16 << 10
 )
 
 var (
@@ -131,9 +133,16 @@ func (r AuthorizeRequest) validate() error {
 	return invalid(faults)
 }
 
+func (r TokenRequest) native() bool { return r.IDToken != "" }
+
 func (r TokenRequest) validate() error {
 	var faults []problem.Field
 	check := faultList(&faults)
+	if r.native() {
+		check(len(r.IDToken) > maxIDToken, "/id_token", "too_long", "has more than 16384 bytes")
+		check(r != (TokenRequest{IDToken: r.IDToken}), "/id_token", "not_alone", "goes with no other field")
+		return invalid(faults)
+	}
 	check(r.Code == "" || len(r.Code) > maxCode, "/code", "invalid", "must have 1 to 4096 characters")
 	check(!verifierPattern.MatchString(r.CodeVerifier), "/code_verifier", "invalid",
 		"must be 43 to 128 letters, digits, or any of . _ ~ -")

@@ -18,6 +18,9 @@ type loginStore struct{ redis *redis.Client }
 // stateKey hides the state: who reads Redis must not be able to end a login.
 func stateKey(state string) string { return "auth:state:" + digest(state) }
 
+// nonceKey holds for whom a nonce was made.
+func nonceKey(nonce string) string { return "auth:nonce:" + digest(nonce) }
+
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -69,4 +72,18 @@ func (s *loginStore) PutBack(ctx context.Context, state string, l loginState, no
 		return fault("putting a login back", err)
 	}
 	return nil
+}
+
+// AddNonce keeps a nonce for the ID token of one provider.
+func (s *loginStore) AddNonce(ctx context.Context, nonce, provider string) error {
+	return fault("storing a nonce", s.redis.Set(ctx, nonceKey(nonce), provider, loginLifetime).Err())
+}
+
+// TakeNonce tells whether the nonce was made for the provider, once: it is forgotten.
+func (s *loginStore) TakeNonce(ctx context.Context, nonce, provider string) (bool, error) {
+	owner, err := s.redis.GetDel(ctx, nonceKey(nonce)).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil && owner == provider, fault("taking a nonce", err)
 }

@@ -51,8 +51,8 @@ func TestProvidersAreListedInOrder(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	got := w.send(http.MethodGet, "/providers", "", nil)
-	want := `{"providers":[{"id":"development","name":"Development","interactive":false},` +
-		`{"id":"twin","name":"Development","interactive":true}]}`
+	want := `{"providers":[{"id":"development","name":"Development","interactive":false,"native":true},` +
+		`{"id":"twin","name":"Development","interactive":true,"native":false}]}`
 	if string(got.body) != want {
 		t.Errorf("got %s, want %s", got.body, want)
 	}

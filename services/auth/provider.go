@@ -29,8 +29,14 @@ type ProviderConfig struct {
 	// RedirectURIs must match exactly; a loopback one, e.g. http://127.0.0.1/login, matches with
 	// any port (RFC 8252, 7.3).
 	RedirectURIs []string `json:"redirect_uris"`
-	// Scopes default to openid and profile.
+	// Scopes default to openid and profile, with OAuth2 to none.
 	Scopes []string `json:"scopes"`
+	// Audiences are the client ids whose ID tokens are taken from an app that logged in by the
+	// provider's own SDK; without any, only codes are.
+	Audiences []string `json:"audiences"`
+	// OAuth2 stands in for discovery and ID tokens where the provider has none; Issuer is then but
+	// the name under which its people are kept.
+	OAuth2 *OAuth2Config `json:"oauth2"`
 	// Interactive tells that a person must answer in a browser; true unless said otherwise.
 	Interactive *bool `json:"interactive"`
 }
@@ -40,16 +46,18 @@ type Provider struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Interactive bool   `json:"interactive"`
+	// Native tells that ID tokens of the provider's SDK are taken.
+	Native bool `json:"native"`
 }
 
 func (p *ProviderConfig) public() Provider {
-	return Provider{p.ID, p.Name, p.Interactive == nil || *p.Interactive}
+	return Provider{p.ID, p.Name, p.Interactive == nil || *p.Interactive, len(p.Audiences) > 0}
 }
 
 var providerID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // reservedIDs are routes beside the providers'.
-var reservedIDs = []string{"providers", "refresh", "logout", "sessions"}
+var reservedIDs = []string{"providers", "refresh", "logout", "sessions", "identities"}
 
 func parseProviders(source string) ([]ProviderConfig, error) {
 	text := []byte(source)
@@ -91,7 +99,7 @@ func (p *ProviderConfig) complete() error {
 		}
 		p.ClientSecret = env.Secret(strings.TrimRight(string(secret), "\r\n"))
 	}
-	if len(p.Scopes) == 0 {
+	if len(p.Scopes) == 0 && p.OAuth2 == nil {
 		p.Scopes = []string{"openid", "profile"}
 	}
 	issuer, err := url.Parse(p.Issuer)
@@ -102,10 +110,26 @@ func (p *ProviderConfig) complete() error {
 		return errors.New("name and client_id are needed")
 	case err != nil || !secureURL(issuer):
 		return errors.New("issuer must be an https URL (http on a loopback address only)")
-	case !slices.Contains(p.Scopes, "openid"):
+	case p.OAuth2 == nil && !slices.Contains(p.Scopes, "openid"):
 		return errors.New(`scopes must have "openid"`)
 	case len(p.RedirectURIs) == 0:
 		return errors.New("redirect_uris must name at least one")
+	case p.OAuth2 != nil && len(p.Audiences) > 0:
+		return errors.New("audiences need ID tokens, which oauth2 has not")
+	case slices.Contains(p.Audiences, ""):
+		return errors.New("audiences has an empty one")
+	}
+	return p.OAuth2.complete()
+}
+
+func (o *OAuth2Config) complete() error {
+	if o == nil {
+		return nil
+	}
+	for _, endpoint := range []string{o.AuthorizationEndpoint, o.TokenEndpoint, o.ProfileEndpoint} {
+		if u, err := url.Parse(endpoint); err != nil || !secureURL(u) {
+			return errors.New("oauth2 needs three endpoints, https URLs (http on a loopback address only)")
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/wastecoach/wastecoach/api"
+	"github.com/wastecoach/wastecoach/internal/audit"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/postgres"
 	"github.com/wastecoach/wastecoach/internal/redisdb"
@@ -34,7 +35,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		return err
 	}
 	// Made now, so that the first login need not wait; later if PostgreSQL is not up yet.
-	if _, err := keys.current(ctx); errors.Is(err, errMasterKey) {
+	if _, err := keys.current(ctx); errors.Is(err, ErrMasterKey) {
 		return err
 	} else if err != nil {
 		logger.WarnContext(ctx, "no signing key yet", "error", err)
@@ -61,8 +62,9 @@ func newServer(p parts) (*httpserver.Server, *keyring, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	events := audit.New(p.logger)
 	keys := &keyring{
-		store: &keyStore{p.pool}, seal: secrets.signingKeys, logger: p.logger, now: p.now,
+		store: &keyStore{p.pool}, seal: secrets.signingKeys, audit: events, logger: p.logger, now: p.now,
 	}
 	verifier, err := token.NewVerifier(keys, p.now)
 	if err != nil {
@@ -81,7 +83,7 @@ func newServer(p parts) (*httpserver.Server, *keyring, error) {
 	service := &Service{
 		logins: &loginStore{p.redis}, accounts: &accountStore{p.pool},
 		sessions: newSessionStore(p.redis, p.cfg.Session, p.now), keys: keys, secrets: secrets,
-		metrics: newMetrics(p.registry), logger: p.logger, now: p.now,
+		metrics: newMetrics(p.registry), audit: events, now: p.now,
 	}
 	for _, cfg := range p.cfg.Providers {
 		service.providers = append(service.providers, newRelyingParty(cfg, p.now))

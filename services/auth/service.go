@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/wastecoach/wastecoach/internal/audit"
 	"github.com/wastecoach/wastecoach/internal/token"
 )
 
@@ -21,7 +21,7 @@ type Service struct {
 	keys      *keyring
 	secrets   *secrets
 	metrics   *metrics
-	logger    *slog.Logger
+	audit     *audit.Log
 	now       func() time.Time
 }
 
@@ -43,89 +43,23 @@ func (s *Service) provider(id string) (*relyingParty, error) {
 	return nil, ErrProviderNotFound
 }
 
-// BeginLogin returns where the app's browser has to go.
-func (s *Service) BeginLogin(
-	ctx context.Context, providerID string, r AuthorizeRequest,
-) (string, error) {
-	provider, err := s.provider(providerID)
-	if err != nil {
-		return "", err
-	}
-	if err := r.validate(); err != nil {
-		return "", err
-	}
-	if !provider.allowsRedirect(r.RedirectURI) {
-		return "", errRedirect
-	}
-	found, err := provider.endpoints(ctx)
-	if err != nil {
-		return "", err
-	}
-	login := newLoginState(providerID, r, s.now())
-	if err := s.logins.Add(ctx, r.State, login); err != nil {
-		return "", err
-	}
-	return found.authURL(login, r), nil
-}
-
-// FinishLogin trades a provider's code for a session. device is what the app calls itself.
-func (s *Service) FinishLogin(
-	ctx context.Context, providerID string, r TokenRequest, device string,
-) (Tokens, error) {
-	provider, err := s.provider(providerID)
-	if err != nil {
-		return Tokens{}, err
-	}
-	if err := r.validate(); err != nil {
-		return Tokens{}, err
-	}
-	tokens, err := s.finishLogin(ctx, provider, r, device)
-	s.metrics.login(providerID, err)
-	return tokens, err
-}
-
-func (s *Service) finishLogin(
-	ctx context.Context, provider *relyingParty, r TokenRequest, device string,
-) (Tokens, error) {
-	login, err := s.logins.Take(ctx, r.State)
-	if err != nil {
-		return Tokens{}, err
-	}
-	if !login.fits(provider.ID, r, s.now()) {
-		return Tokens{}, ErrStateUnknown
-	}
-	if !login.proves(r.CodeVerifier) {
-		return Tokens{}, ErrLoginRefused.Because(errors.New("the code verifier is another one"))
-	}
-	who, err := provider.identify(ctx, login, r.Code, r.CodeVerifier)
-	if errors.Is(err, ErrProviderUnavailable) {
-		// The code is most likely still good: the app may come again with it.
-		again := s.logins.PutBack(context.WithoutCancel(ctx), r.State, login, s.now())
-		return Tokens{}, errors.Join(err, again)
-	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	user, err := s.accounts.LogIn(ctx, who, s.now().UTC())
-	if err != nil {
-		return Tokens{}, err
-	}
-	return s.openSession(ctx, user, who, device)
-}
-
 func (s *Service) openSession(
-	ctx context.Context, user uuid.UUID, who Identity, device string,
+	ctx context.Context, k known, who Identity, device string,
 ) (Tokens, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Tokens{}, fmt.Errorf("making a session id: %w", err)
 	}
-	session := Session{ID: id, UserID: user, Name: who.Name, Provider: who.Provider, Device: device}
+	session := Session{
+		ID: id, UserID: k.account, IdentityID: k.identity, Name: who.Name, Provider: who.Provider, Device: device,
+	}
 	refresh := newRefreshToken(id, s.secrets.refreshMAC)
 	if err := s.sessions.Add(ctx, &session, refresh); err != nil {
 		return Tokens{}, err
 	}
-	s.logger.InfoContext(ctx, "login", "user_id", user, "session_id", id, "provider", who.Provider)
+	s.audit.Write(ctx, audit.Event{
+		Name: audit.Login, Outcome: audit.Done, Actor: audit.User(k.account), Subject: subject(id),
+	})
 	return s.tokens(ctx, &session, refresh)
 }
 
@@ -135,7 +69,8 @@ func (s *Service) tokens(ctx context.Context, session *Session, refresh string) 
 		return Tokens{}, err
 	}
 	now := s.now()
-	access, err := token.Sign(keys.private, keys.id, token.Principal{
+	signer := keys.signer(now)
+	access, err := token.Sign(signer.private, signer.id, token.Principal{
 		UserID: session.UserID, SessionID: session.ID.String(), Name: session.Name,
 	}, now)
 	if err != nil {
@@ -176,7 +111,9 @@ func (s *Service) Refresh(ctx context.Context, used string) (Tokens, error) {
 		}
 		successor = string(opened)
 	case revoked:
-		s.logger.WarnContext(ctx, "session revoked after a replay", "session_id", id)
+		s.audit.Write(ctx, audit.Event{
+			Name: audit.RefreshReplayed, Outcome: audit.Done, Actor: audit.Nobody, Subject: subject(id),
+		})
 		return Tokens{}, ErrRefreshRefused
 	case gone:
 		return Tokens{}, ErrRefreshRefused
@@ -202,9 +139,29 @@ func (s *Service) Logout(ctx context.Context, refresh string) error {
 	if err != nil {
 		return err
 	}
-	s.logger.InfoContext(ctx, "logout", "session_id", id)
-	return s.sessions.End(ctx, id)
+	session, err := s.sessions.Get(ctx, id)
+	if errors.Is(err, ErrSessionNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.end(ctx, audit.Logout, session.UserID, id)
 }
+
+// end ends a session of the user, who asked for it.
+func (s *Service) end(ctx context.Context, act audit.Name, user, id uuid.UUID) error {
+	if err := s.sessions.End(ctx, id); err != nil {
+		return err
+	}
+	s.audit.Write(ctx, audit.Event{
+		Name: act, Outcome: audit.Done, Actor: audit.User(user), Subject: subject(id),
+	})
+	return nil
+}
+
+// subject names a session in audit events.
+func subject(session uuid.UUID) string { return "session:" + session.String() }
 
 // Sessions lists the user's sessions, newest first. The caller's own must be among them.
 func (s *Service) Sessions(ctx context.Context, p token.Principal) ([]Session, error) {
@@ -226,8 +183,7 @@ func (s *Service) EndSession(ctx context.Context, p token.Principal, id uuid.UUI
 	if session.UserID != p.UserID {
 		return ErrSessionNotFound
 	}
-	s.logger.InfoContext(ctx, "session ended", "user_id", p.UserID, "session_id", id)
-	return s.sessions.End(ctx, id)
+	return s.end(ctx, audit.SessionEnded, p.UserID, id)
 }
 
 // alive refuses an access token whose session has ended: it would still be good for minutes.

@@ -20,13 +20,15 @@ var (
 
 // Session is one login on one device.
 type Session struct {
-	ID        uuid.UUID
-	UserID    uuid.UUID
-	Name      string
-	Provider  string
-	Device    string
-	CreatedAt time.Time
-	UsedAt    time.Time
+	ID       uuid.UUID
+	UserID   uuid.UUID
+	Name     string
+	Provider string
+	Device   string
+	// IdentityID is whom the session began with.
+	IdentityID uuid.UUID
+	CreatedAt  time.Time
+	UsedAt     time.Time
 	// IdleAt is when the session ends unless it is used before; EndsAt is when it ends anyway.
 	IdleAt time.Time
 	EndsAt time.Time

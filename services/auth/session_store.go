@@ -42,7 +42,7 @@ func (s *sessionStore) Add(ctx context.Context, session *Session, refreshToken s
 		p.HSet(ctx, key,
 			"user_id", session.UserID.String(), "name", session.Name,
 			"provider", session.Provider, "device", session.Device,
-			"created_at", now.UnixMilli(), "used_at", now.UnixMilli(),
+			"identity_id", session.IdentityID.String(), "created_at", now.UnixMilli(), "used_at", now.UnixMilli(),
 			"idle_at", session.IdleAt.UnixMilli(), "ends_at", session.EndsAt.UnixMilli(),
 			"current", digest(refreshToken))
 		p.PExpire(ctx, key, session.ExpiresAt().Sub(now))
@@ -139,6 +139,7 @@ func (s *sessionStore) decode(id uuid.UUID, fields map[string]string) (Session, 
 	}
 	session := Session{
 		ID: id, UserID: user, Name: fields["name"], Provider: fields["provider"], Device: fields["device"],
+		IdentityID: uuid.FromStringOrNil(fields["identity_id"]),
 	}
 	for name, into := range map[string]*time.Time{
 		"created_at": &session.CreatedAt, "used_at": &session.UsedAt,

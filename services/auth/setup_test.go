@@ -25,6 +25,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/idp"
 	"github.com/wastecoach/wastecoach/internal/problem"
+	"github.com/wastecoach/wastecoach/internal/telemetry"
 	"github.com/wastecoach/wastecoach/internal/testdb"
 	"github.com/wastecoach/wastecoach/internal/testredis"
 	"github.com/wastecoach/wastecoach/internal/token"
@@ -32,7 +33,12 @@ import (
 
 var contract = apitest.Must(apidoc.Document("auth"))
 
-func TestMain(m *testing.M) { os.Exit(testdb.Main(apitest.Covering(m, contract))) }
+func TestMain(m *testing.M) {
+	if issuer := os.Getenv(providerIssuer); issuer != "" {
+		os.Exit(runProvider(issuer, os.Getenv(providerKey)))
+	}
+	os.Exit(testdb.Main(apitest.Covering(m, contract)))
+}
 
 const (
 	prefix     = "/api/v1/auth"
@@ -73,20 +79,20 @@ type world struct {
 	keys     *keyring
 	url      string
 	browser  *http.Client
+	log      *logBuffer
 }
 
 func setup(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, clock: &clock{}, provider: &switchable{},
+		t: t, clock: &clock{}, provider: &switchable{}, log: &logBuffer{},
 		pool: testdb.New(t, "auth").Pool("auth"), redis: testredis.New(t).Client(0),
 	}
 	issuer := httptest.NewServer(w.provider)
 	t.Cleanup(issuer.Close)
 	development, err := idp.New(idp.Config{
 		Issuer: issuer.URL, AutoApprove: true,
-		Users:   []idp.User{{Sub: "u-1", Name: "김민지"}, {Sub: "u-2", Name: "Jun"}},
-		Clients: []idp.Client{{ID: "auth", Secret: "s3cret", RedirectURIs: []string{callback}}},
+		Users: people(), Clients: clients(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -103,14 +109,28 @@ func setup(t *testing.T) *world {
 	return w
 }
 
+func people() []idp.User {
+	return []idp.User{{Sub: "u-1", Name: "김민지"}, {Sub: "u-2", Name: "Jun"}}
+}
+
+// clients are our server and, as a provider's own SDK has it, the app itself.
+func clients() []idp.Client {
+	return []idp.Client{
+		{ID: "auth", Secret: "s3cret", RedirectURIs: []string{callback}},
+		{ID: "phone", RedirectURIs: []string{callback}},
+		{ID: "foreign", RedirectURIs: []string{callback}},
+	}
+}
+
 func testConfig(issuer string) Config {
 	automatic := false
 	development := ProviderConfig{
 		ID: "development", Name: "Development", Issuer: issuer, ClientID: "auth", ClientSecret: "s3cret",
 		RedirectURIs: []string{callback}, Scopes: []string{"openid", "profile"}, Interactive: &automatic,
+		Audiences: []string{"tablet", "phone"},
 	}
 	twin := development
-	twin.ID, twin.Interactive = "twin", nil
+	twin.ID, twin.Interactive, twin.Audiences = "twin", nil, nil
 	return Config{
 		MasterKey: env.Secret(masterKey), Providers: []ProviderConfig{development, twin},
 		Session: SessionConfig{Idle: 14 * day, Absolute: 90 * day, ReplayWindow: time.Minute},
@@ -124,7 +144,7 @@ func (w *world) replica(cfg Config) (*httpserver.Server, *keyring, string) {
 	w.t.Helper()
 	server, keys, err := newServer(parts{
 		cfg: cfg, pool: w.pool, redis: w.redis, registry: prometheus.NewRegistry(),
-		logger: slog.New(slog.DiscardHandler), now: w.clock.now,
+		logger: telemetry.NewLogger(w.log, "auth", slog.LevelError), now: w.clock.now,
 	})
 	if err != nil {
 		w.t.Fatal(err)
