@@ -129,9 +129,10 @@ func (s *stack) startOpenID(ctx context.Context) (string, error) {
 			{Sub: "dev", Name: "Dev User", Email: "dev@example.com"},
 			{Sub: "other", Name: "Other User", Email: "other@example.com"},
 		},
-		Clients: []idp.Client{{
-			ID: openIDClient, Secret: s.secrets.OpenID, RedirectURIs: []string{LoopbackRedirect},
-		}},
+		Clients: []idp.Client{
+			{ID: openIDClient, Secret: s.secrets.OpenID, RedirectURIs: []string{LoopbackRedirect}},
+			{ID: openIDApp, RedirectURIs: []string{LoopbackRedirect}},
+		},
 	})
 	if err != nil {
 		return "", fmt.Errorf("%w (%w)", err, l.Close())

@@ -14,6 +14,8 @@ import (
 const (
 	bucket       = "wastecoach-photos"
 	openIDClient = "wastecoach-dev"
+	// openIDApp is an app that logs in at the provider itself and brings an ID token.
+	openIDApp = "wastecoach-app"
 )
 
 // LoopbackRedirect is where logins of the development provider end, with any port (RFC 8252, 7.3).
@@ -34,6 +36,7 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 	providers, err := json.Marshal([]map[string]any{{
 		"id": "dev", "name": "Development", "issuer": a.OpenID, "client_id": openIDClient,
 		"client_secret": s.OpenID, "redirect_uris": []string{LoopbackRedirect}, "interactive": false,
+		"audiences": []string{openIDApp},
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the login provider: %w", err)
