@@ -18,6 +18,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/migrate"
 	"github.com/wastecoach/wastecoach/internal/wcctl/dev"
+	"github.com/wastecoach/wastecoach/services/auth"
 	"github.com/wastecoach/wastecoach/services/waste"
 )
 
@@ -147,6 +148,7 @@ func TestDevRunsTheWholeSystem(t *testing.T) {
 	t.Run("env", s.testEnv)
 	t.Run("migrate", s.testMigrate)
 	t.Run("logs", s.testLogs)
+	t.Run("rotate keys", s.testRotateKeys)
 	s.stop()
 	if _, _, code := s.run("dev", "status"); code != 1 {
 		t.Errorf("status after the stop: exit code %d", code)
@@ -239,6 +241,43 @@ func (s *devStack) testMigrate(t *testing.T) {
 			t.Errorf("%q: exit code %d", args, code)
 		}
 	}
+}
+
+// testRotateKeys rotates by what the stack knows; by DSN it gets as far as the refusals.
+func (s *devStack) testRotateKeys(t *testing.T) {
+	info, err := dev.Find(dev.Folder(s.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := auth.LoadConfig(info.Environ["auth"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, wrong := filepath.Join(t.TempDir(), "right"), filepath.Join(t.TempDir(), "wrong")
+	for path, key := range map[string]string{
+		right: cfg.MasterKey.Reveal() + "\n", wrong: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+	} {
+		if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	byDSN := []string{"auth", "rotate-keys", "--dsn", info.Migrator, "--master-key-file"}
+	refused := func(file, why string) {
+		t.Helper()
+		_, stderr, code := s.run(append(byDSN, file)...)
+		if code != 1 || !strings.Contains(stderr, why) {
+			t.Errorf("%d %s, want %q", code, stderr, why)
+		}
+	}
+	refused(wrong, "not the one that sealed the keys")
+	var rotation auth.Rotation
+	if err := json.Unmarshal([]byte(s.must("auth", "rotate-keys", "-o", "json")), &rotation); err != nil {
+		t.Fatal(err)
+	}
+	if rotation.KeyID == "" || len(rotation.Retiring) != 1 || !rotation.RetiredAt.After(rotation.SignsFrom) {
+		t.Errorf("rotation %+v", rotation)
+	}
+	refused(right, rotation.KeyID+" signs from ")
 }
 
 func (s *devStack) testLogs(t *testing.T) {
