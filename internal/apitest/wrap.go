@@ -13,6 +13,9 @@ import (
 	"github.com/pb33f/libopenapi/orderedmap"
 )
 
+// internal is the prefix of the routes that services have for each other, which clients never see.
+const internal = "/internal/"
+
 // frame lists the routes that every service has and no document describes.
 var frame = []string{"/healthz", "/readyz", "/metrics", "/openapi.json"}
 
@@ -84,7 +87,7 @@ func isFrame(path string) bool {
 			return true
 		}
 	}
-	return false
+	return strings.HasPrefix(path, internal)
 }
 
 // operation finds what the document says about r; nil when it says nothing.
