@@ -34,8 +34,10 @@ const (
 	RefreshReplayed Name = "refresh_replayed" // a used refresh token came late: its family ends
 	AccountLinked   Name = "account_linked"
 	AccountUnlinked Name = "account_unlinked"
-	AccountDeleted  Name = "account_deleted"
+	DeletionAsked   Name = "deletion_asked"
+	AccountDeleted  Name = "account_deleted" // nothing is left
 	DataExported    Name = "data_exported"
+	ExportFetched   Name = "export_fetched" // a link to it was handed out
 	KeysRotated     Name = "keys_rotated"
 )
 

@@ -63,10 +63,11 @@ type Job struct {
 	Links      Links             `json:"links"`
 }
 
-// Links are the job's own routes.
+// Links are the job's own routes: Cancel where it can be canceled, Download where it makes a file.
 type Links struct {
-	Self   string `json:"self"`
-	Cancel string `json:"cancel"`
+	Self     string `json:"self"`
+	Cancel   string `json:"cancel,omitempty"`
+	Download string `json:"download,omitempty"`
 }
 
 var messages = map[string]map[Stage]string{

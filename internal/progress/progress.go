@@ -4,6 +4,7 @@ package progress
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,6 +100,35 @@ func (s *Store) Touch(ctx context.Context, job uuid.UUID, now time.Time) error {
 // Delete forgets a job.
 func (s *Store) Delete(ctx context.Context, job uuid.UUID) error {
 	return s.jobs.Del(ctx, key(job)).Err()
+}
+
+// keysPerCall bounds what one command names.
+const keysPerCall = 1000
+
+// DeleteAll forgets jobs and tells how many there were.
+func (s *Store) DeleteAll(ctx context.Context, jobs []uuid.UUID) (int64, error) {
+	return each(jobs, func(keys []string) (int64, error) { return s.jobs.Del(ctx, keys...).Result() })
+}
+
+// Count tells how many of the jobs are there.
+func (s *Store) Count(ctx context.Context, jobs []uuid.UUID) (int64, error) {
+	return each(jobs, func(keys []string) (int64, error) { return s.jobs.Exists(ctx, keys...).Result() })
+}
+
+func each(jobs []uuid.UUID, do func(keys []string) (int64, error)) (int64, error) {
+	var sum int64
+	for part := range slices.Chunk(jobs, keysPerCall) {
+		keys := make([]string, len(part))
+		for i, id := range part {
+			keys[i] = key(id)
+		}
+		n, err := do(keys)
+		if err != nil {
+			return sum, fmt.Errorf("looking at the progress of %d jobs: %w", len(part), err)
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 func key(job uuid.UUID) string { return "job:" + job.String() }
