@@ -21,6 +21,8 @@ type Config struct {
 	// MasterKey is 32 bytes in base64; it seals the signing keys and authenticates the refresh
 	// tokens. Another one ends all sessions and makes the service refuse to start.
 	MasterKey env.Secret `env:"MASTER_KEY,required"`
+	// InternalToken opens the routes that only the users service may call; empty closes them.
+	InternalToken env.Secret `env:"INTERNAL_TOKEN"`
 	// ProviderList is the JSON list of providers, or the path of a file with it, e.g.
 	//
 	//	[{"id": "google", "name": "Google", "issuer": "https://accounts.google.com",

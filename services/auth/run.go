@@ -12,6 +12,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/api"
 	"github.com/wastecoach/wastecoach/internal/audit"
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/postgres"
 	"github.com/wastecoach/wastecoach/internal/redisdb"
@@ -90,5 +91,7 @@ func newServer(p parts) (*httpserver.Server, *keyring, error) {
 	}
 	routes := &handlers{service}
 	routes.routes(server.API, verifier)
+	erase := &eraser{accounts: service.accounts, sessions: service.sessions}
+	erase.add(erasure.Mount(server.Internal(), p.cfg.InternalToken, erase))
 	return server, keys, nil
 }

@@ -20,6 +20,8 @@ type Config struct {
 	Redis    redisdb.Config       `envPrefix:"REDIS_"`
 	LLM      modelprovider.Config `envPrefix:"LLM_"`
 	Queue    queue.Config         `envPrefix:"QUEUE_"`
+	// InternalToken opens the routes that only the users service may call; empty closes them.
+	InternalToken env.Secret `env:"INTERNAL_TOKEN"`
 	// Lease is how long a job stays with a worker that no longer renews it.
 	Lease time.Duration `env:"LEASE" envDefault:"6s"`
 	// Retention is how long the answers of jobs are kept after their last use.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	apidoc "github.com/wastecoach/wastecoach/api"
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/llm"
 	"github.com/wastecoach/wastecoach/internal/modelprovider"
@@ -47,6 +48,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	erasure.Mount(server.Internal(), cfg.InternalToken, &eraser{rules.store})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {

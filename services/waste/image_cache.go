@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -51,6 +53,8 @@ func generation(model, promptVersion string) string {
 
 // knownImage is what the cache has on one photo. Advice is by locale and may lack some.
 type knownImage struct {
+	// Sum is the photo's sha256.
+	Sum     []byte
 	Verdict vision.Verdict
 	Advice  map[string]pipeline.Advice
 }
@@ -85,6 +89,9 @@ func (c *imageCache) read(ctx context.Context, sum string) (knownImage, bool) {
 	}
 	known := knownImage{Advice: map[string]pipeline.Advice{}}
 	if json.Unmarshal([]byte(fields["verdict"]), &known.Verdict) != nil {
+		return knownImage{}, false
+	}
+	if known.Sum, err = hex.DecodeString(sum); err != nil {
 		return knownImage{}, false
 	}
 	for _, locale := range []string{"ko", "en"} {
@@ -224,6 +231,52 @@ func (c *imageCache) forget(ctx context.Context, sum []byte, fingerprint *string
 	if err := c.redis.Del(ctx, keys...).Err(); err != nil {
 		c.logger.WarnContext(ctx, "cached answer not forgotten", "error", err)
 	}
+}
+
+// forgetPhotos drops what is known of photos, their places in the index included, and tells of how
+// many there was something.
+func (c *imageCache) forgetPhotos(ctx context.Context, sums [][]byte) (int64, error) {
+	var n int64
+	for _, raw := range sums {
+		sum := hex.EncodeToString(raw)
+		mark, err := c.redis.HGet(ctx, c.photo(sum), "fingerprint").Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return n, fmt.Errorf("reading the image cache: %w", err)
+		}
+		var f imagehash.Fingerprint
+		if err := f.UnmarshalText([]byte(mark)); err != nil {
+			return n, fmt.Errorf("reading a cached fingerprint: %w", err)
+		}
+		_, err = c.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.Del(ctx, c.photo(sum))
+			p.ZRem(ctx, c.prefix+"seen", sum)
+			for _, band := range f.Bands() {
+				p.ZRem(ctx, c.band(band), sum)
+			}
+			return nil
+		})
+		if err != nil {
+			return n, fmt.Errorf("emptying the image cache: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// countPhotos counts those of which something is known.
+func (c *imageCache) countPhotos(ctx context.Context, sums [][]byte) (int64, error) {
+	var n int64
+	for _, raw := range sums {
+		found, err := c.redis.Exists(ctx, c.photo(hex.EncodeToString(raw))).Result()
+		if err != nil {
+			return 0, fmt.Errorf("counting in the image cache: %w", err)
+		}
+		n += found
+	}
+	return n, nil
 }
 
 func (c *imageCache) photo(sum string) string { return c.prefix + "photo:" + sum }

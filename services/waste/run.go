@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/api"
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/imagehash"
 	"github.com/wastecoach/wastecoach/internal/modelprovider"
@@ -36,6 +37,7 @@ type parts struct {
 	jobs     *redis.Client
 	common   *redis.Client
 	tasks    *queue.Client
+	looks    *asynq.Inspector
 	objects  *objectstore.Store
 	registry *prometheus.Registry
 	metrics  *metrics
@@ -52,6 +54,7 @@ func open(ctx context.Context, cfg Config, application string) (*parts, error) {
 		jobs:     cfg.Redis.Open(redisdb.Jobs),
 		common:   cfg.Redis.Open(redisdb.Common),
 		tasks:    queue.NewClient(cfg.Redis.Asynq()),
+		looks:    asynq.NewInspector(cfg.Redis.Asynq()),
 		objects:  objectstore.New(cfg.S3),
 		registry: registry,
 		metrics:  newMetrics(registry),
@@ -59,6 +62,7 @@ func open(ctx context.Context, cfg Config, application string) (*parts, error) {
 }
 
 func (p *parts) close() {
+	_ = p.looks.Close()
 	_ = p.tasks.Close()
 	_ = p.common.Close()
 	_ = p.jobs.Close()
@@ -125,6 +129,10 @@ func (p *parts) server(
 		},
 	}
 	handlers.add(server.API, verifier)
+	(&person{store}).add(erasure.Mount(server.Internal(), cfg.InternalToken, &eraser{
+		store: store, objects: p.objects, progress: shown,
+		tasks: queue.NewForgetter(p.jobs, p.looks), cache: cache,
+	}))
 	return server, nil
 }
 
@@ -148,13 +156,11 @@ func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
 			"PostgreSQL": postgres.Ready(p.pool), "Redis": redisdb.Ready(p.jobs),
 		},
 	})
-	inspector := asynq.NewInspector(cfg.Redis.Asynq())
-	defer inspector.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return tasks.Run(ctx) })
 	group.Go(func() error { return health.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {
-		return postgres.Lead(ctx, p.pool, reconcilerLock, logger, w.leader(inspector).run)
+		return postgres.Lead(ctx, p.pool, reconcilerLock, logger, w.leader(p.looks).run)
 	})
 	return group.Wait()
 }

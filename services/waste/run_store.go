@@ -91,6 +91,14 @@ func (s *Store) handOver(
 		RETURNING `+analysisColumns, a.ID, a.Attempt, v, seconds(check), cached)
 }
 
+// answeredAs notes whose answer a photo gets, so that near-same photos count as one.
+func (s *Store) answeredAs(ctx context.Context, a *Analysis, photo []byte) error {
+	_, err := s.fenced(ctx, `UPDATE analyses SET same_as = $3
+		WHERE id = $1 AND attempt = $2 AND status = 'processing'
+		RETURNING `+analysisColumns, a.ID, a.Attempt, photo)
+	return err
+}
+
 // succeed stores the answer and ends the job.
 func (s *Store) succeed(
 	ctx context.Context, a *Analysis, r pipeline.Result,

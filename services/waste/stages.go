@@ -135,6 +135,9 @@ func (r *run) prepare(ctx context.Context, original []byte) ([]byte, error) {
 		return nil, err
 	}
 	if known, ok := r.cache.similar(ctx, kept.Fingerprint); ok {
+		if err := r.store.answeredAs(ctx, &r.a, known.Sum); err != nil {
+			return nil, err
+		}
 		if err := r.answer(ctx, known); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/job"
 )
 
@@ -29,14 +30,20 @@ const analysisColumns = `id, user_id, upload_id, idempotency_key, request_hash, 
 	worker, check_at, photo_key, fingerprint, verdict, verdict_cached, advice, result, error,
 	created_at, updated_at, started_at, finished_at, expires_at`
 
-// AddUpload stores an announced upload.
+// AddUpload stores an announced upload, unless its user is being erased: what a user sends
+// begins with an upload, so that nothing else of them need be refused.
 func (s *Store) AddUpload(ctx context.Context, u Upload) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO uploads (`+uploadColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	tag, err := s.pool.Exec(ctx, `INSERT INTO uploads (`+uploadColumns+`)
+		SELECT $1::uuid, $2::uuid, $3::bytea, $4::bigint, $5::text, $6::text, $7::timestamptz,
+			$8::timestamptz, $9::timestamptz
+		WHERE NOT EXISTS (SELECT FROM erasures WHERE user_id = $2)`,
 		u.ID, u.UserID, u.SHA256, u.Size, u.ContentType, u.ObjectKey, u.CreatedAt, u.ExpiresAt,
 		u.EndsAt)
 	if err != nil {
 		return fmt.Errorf("storing upload %s: %w", u.ID, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return erasure.ErrErased
 	}
 	return nil
 }
@@ -58,8 +65,11 @@ func (s *Store) Upload(ctx context.Context, user, id uuid.UUID) (Upload, error) 
 	return u, nil
 }
 
-// uniqueViolation is PostgreSQL's code of it.
-const uniqueViolation = "23505"
+// PostgreSQL's codes.
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+)
 
 // errKeyTaken says that the user's idempotency key has a row already.
 var errKeyTaken = errors.New("idempotency key taken")
@@ -78,6 +88,9 @@ func (s *Store) AddAnalysis(ctx context.Context, a *Analysis) error {
 			return ErrUploadUsed
 		}
 		return errKeyTaken
+	}
+	if pgErr != nil && pgErr.Code == foreignKeyViolation {
+		return ErrUploadNotFound // its user was erased this moment
 	}
 	if err != nil {
 		return fmt.Errorf("storing analysis %s: %w", a.ID, err)
@@ -135,10 +148,14 @@ func (s *Store) Cancel(ctx context.Context, user, id uuid.UUID) (Analysis, error
 		RETURNING `+analysisColumns, id, user)
 }
 
-// SetFeedback stores the user's newest word on a job.
+// SetFeedback stores the user's newest word on a job, and counts the answer as the class that it
+// names.
 func (s *Store) SetFeedback(ctx context.Context, user, id uuid.UUID, f Feedback) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO feedback
-			(analysis_id, user_id, class, comment, created_at, updated_at)
+	_, err := s.pool.Exec(ctx, `WITH counted AS (
+			UPDATE answers SET class = $3 WHERE user_id = $2 AND mark = (
+				SELECT answer_mark($2, COALESCE(a.same_as, u.sha256))
+				FROM analyses a JOIN uploads u ON u.id = a.upload_id WHERE a.id = $1))
+		INSERT INTO feedback (analysis_id, user_id, class, comment, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, now(), now())
 		ON CONFLICT (analysis_id) DO UPDATE
 			SET class = excluded.class, comment = excluded.comment, updated_at = now()`,

@@ -120,9 +120,13 @@ func (r UploadRequest) validate(limits photo.Limits) ([]byte, error) {
 
 // objectKey is random enough that nobody guesses it.
 func objectKey(user, upload uuid.UUID) string {
-	return fmt.Sprintf("uploads/%s/%s", user, upload)
+	return uploadPrefix(user) + upload.String()
 }
 
 func photoKey(user, analysis uuid.UUID) string {
-	return fmt.Sprintf("photos/%s/%s.jpg", user, analysis)
+	return fmt.Sprintf("%s%s.jpg", photoPrefix(user), analysis)
 }
+
+func uploadPrefix(user uuid.UUID) string { return "uploads/" + user.String() + "/" }
+
+func photoPrefix(user uuid.UUID) string { return "photos/" + user.String() + "/" }
