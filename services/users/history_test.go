@@ -27,10 +27,15 @@ type wasteStandIn struct {
 	asked  []*http.Request
 }
 
-func newWasteStandIn(t *testing.T) *wasteStandIn {
+// newWasteStandIn hands the internal routes on.
+func newWasteStandIn(t *testing.T, internal http.Handler) *wasteStandIn {
 	t.Helper()
 	s := &wasteStandIn{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/internal/") {
+			internal.ServeHTTP(w, r)
+			return
+		}
 		s.mu.Lock()
 		s.asked = append(s.asked, r.Clone(t.Context()))
 		handle := s.handle

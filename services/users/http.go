@@ -13,10 +13,16 @@ import (
 type handlers struct{ service *Service }
 
 func (a *handlers) routes(g *gin.RouterGroup, verifier *token.Verifier) {
-	g.Use(verifier.Require())
-	g.GET("/me", httpserver.Handle(a.me))
-	g.PATCH("/me", httpserver.Handle(a.updateMe))
-	g.GET("/me/history", httpserver.Handle(a.history))
+	g.GET("/deletions/:id", httpserver.Handle(a.deletion))
+	g.DELETE("/me", verifier.Require(), httpserver.Handle(a.deleteMe))
+	me := g.Group("/me", verifier.Require(), a.refuseErased)
+	me.GET("", httpserver.Handle(a.me))
+	me.PATCH("", httpserver.Handle(a.updateMe))
+	me.GET("/history", httpserver.Handle(a.history))
+	me.GET("/stats", httpserver.Handle(a.stats))
+	me.POST("/export", httpserver.Handle(a.beginExport))
+	me.GET("/export", httpserver.Handle(a.export))
+	me.GET("/export/download", httpserver.Handle(a.downloadExport))
 }
 
 func (a *handlers) me(c *gin.Context) error {
@@ -43,6 +49,11 @@ func (a *handlers) history(c *gin.Context) error {
 	}
 	page, err := a.service.History(c.Request.Context(), r)
 	return writePrivate(c, page, err)
+}
+
+func (a *handlers) stats(c *gin.Context) error {
+	stats, err := a.service.Stats(c.Request.Context(), token.From(c).UserID, c.Query("tz"))
+	return writePrivate(c, stats, err)
 }
 
 func writePrivate(c *gin.Context, body any, err error) error {

@@ -51,6 +51,9 @@ func TestServe(t *testing.T) {
 	cfg, err := LoadConfig([]string{
 		"USERS_HTTP_ADDR=" + addr, "USERS_POSTGRES_DSN=" + testdb.New(t, "users").DSN("users"),
 		"USERS_JWKS_URL=" + keys.URL, "USERS_WASTE_URL=http://127.0.0.1:1",
+		"USERS_AUTH_URL=http://127.0.0.1:1", "USERS_RECYCLING_URL=http://127.0.0.1:1",
+		"USERS_AUTH_INTERNAL_TOKEN=a", "USERS_WASTE_INTERNAL_TOKEN=w",
+		"USERS_RECYCLING_INTERNAL_TOKEN=r", "USERS_S3_BUCKET=none",
 	})
 	if err != nil {
 		t.Fatal(err)

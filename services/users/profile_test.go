@@ -132,7 +132,11 @@ func TestEveryRouteWantsAToken(t *testing.T) {
 	for _, bearer := range []string{"", "no-token", other.token(w.user, "Eve")} {
 		w.send(http.MethodGet, "/me", bearer, "").want(t, http.StatusUnauthorized, "unauthorized")
 		w.send(http.MethodPatch, "/me", bearer, `{}`).want(t, http.StatusUnauthorized, "unauthorized")
-		w.send(http.MethodGet, "/me/history", bearer, "").want(t, http.StatusUnauthorized, "unauthorized")
+		w.send(http.MethodDelete, "/me", bearer, "").want(t, http.StatusUnauthorized, "unauthorized")
+		w.send(http.MethodPost, "/me/export", bearer, "").want(t, http.StatusUnauthorized, "unauthorized")
+		for _, target := range []string{"/history", "/stats", "/export", "/export/download"} {
+			w.send(http.MethodGet, "/me"+target, bearer, "").want(t, http.StatusUnauthorized, "unauthorized")
+		}
 	}
 }
 
@@ -160,6 +164,12 @@ func TestProfilesWithoutPostgreSQL(t *testing.T) {
 	for _, got := range []answer{
 		w.send(http.MethodGet, "/me", w.token(w.user, ""), ""),
 		w.send(http.MethodPatch, "/me", w.token(w.user, ""), `{"locale": "en"}`),
+		w.send(http.MethodDelete, "/me", w.token(w.user, ""), ""),
+		w.send(http.MethodPost, "/me/export", w.token(w.user, ""), ""),
+		w.send(http.MethodGet, "/me/export", w.token(w.user, ""), ""),
+		w.send(http.MethodGet, "/me/export/download", w.token(w.user, ""), ""),
+		w.send(http.MethodGet, "/me/stats", w.token(w.user, ""), ""),
+		w.send(http.MethodGet, "/deletions/"+uuid.Must(uuid.NewV4()).String(), "", ""),
 	} {
 		got.want(t, http.StatusServiceUnavailable, "users_unavailable")
 	}

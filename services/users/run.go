@@ -8,9 +8,13 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/api"
+	"github.com/wastecoach/wastecoach/internal/audit"
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
+	"github.com/wastecoach/wastecoach/internal/objectstore"
 	"github.com/wastecoach/wastecoach/internal/postgres"
 	"github.com/wastecoach/wastecoach/internal/telemetry"
 	"github.com/wastecoach/wastecoach/internal/token"
@@ -23,14 +27,54 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	server, err := newServer(parts{
+	if cfg.Deletion.Settle < token.Lifetime {
+		logger.WarnContext(ctx, "deletions end before access tokens do: only for tests",
+			"settle", cfg.Deletion.Settle)
+	}
+	p := parts{
 		cfg: cfg, pool: pool, keys: token.RemoteKeys(ctx, cfg.JWKSURL),
 		registry: telemetry.NewRegistry(), logger: logger, now: time.Now,
-	})
+	}
+	server, err := newServer(p)
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, cfg.HTTP)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
+	group.Go(func() error { return postgres.Lead(ctx, pool, journalLock, logger, p.lead) })
+	return group.Wait()
+}
+
+// journalLock is the advisory lock of the one leader ("usersjrn" as 8 ASCII bytes).
+const journalLock = 0x75736572736a726e
+
+// lead works off deletions and exports until ctx ends.
+func (p parts) lead(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.deleter().run(ctx) })
+	group.Go(func() error { return p.exporter().run(ctx) })
+	return group.Wait()
+}
+
+func (p parts) deleter() *deleter {
+	store := &Store{p.pool}
+	return &deleter{
+		store: store, cfg: p.cfg.Deletion, audit: audit.New(p.logger), logger: p.logger,
+		holders: []holder{
+			{Holder: erasure.NewClient(p.cfg.Auth), name: "auth"},
+			{Holder: erasure.NewClient(p.cfg.Waste), name: "waste"},
+			{Holder: erasure.NewClient(p.cfg.Recycling), name: "recycling", byJob: true},
+			{Holder: &eraser{store, objectstore.New(p.cfg.S3)}, name: "users"},
+		},
+	}
+}
+
+func (p parts) exporter() *exporter {
+	return &exporter{
+		store: &Store{p.pool}, objects: objectstore.New(p.cfg.S3), cfg: p.cfg.Export,
+		auth: erasure.NewClient(p.cfg.Auth), waste: erasure.NewClient(p.cfg.Waste),
+		audit: audit.New(p.logger), logger: p.logger,
+	}
 }
 
 // parts are what the server is put together from.
@@ -57,7 +101,9 @@ func newServer(p parts) (*httpserver.Server, error) {
 		Ready: map[string]httpserver.Check{"postgres": postgres.Ready(p.pool)},
 	})
 	routes := &handlers{&Service{
-		store: &Store{p.pool}, waste: newWasteClient(p.cfg.WasteURL, p.cfg.WasteTimeout), now: p.now,
+		store: &Store{p.pool}, waste: newWasteClient(p.cfg.Waste, p.cfg.WasteTimeout),
+		objects: objectstore.New(p.cfg.S3), audit: audit.New(p.logger),
+		exportKept: p.cfg.Export.Keep, now: p.now,
 	}}
 	routes.routes(server.API, verifier)
 	return server, nil

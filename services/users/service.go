@@ -4,14 +4,21 @@ import (
 	"context"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/audit"
+	"github.com/wastecoach/wastecoach/internal/erasure"
+	"github.com/wastecoach/wastecoach/internal/objectstore"
 	"github.com/wastecoach/wastecoach/internal/token"
 )
 
-// Service is what the API can do with profiles and histories.
+// Service is what the API can do with profiles, histories, exports and deletions.
 type Service struct {
-	store *Store
-	waste *wasteClient
-	now   func() time.Time
+	store   *Store
+	waste   *wasteClient
+	objects *objectstore.Store
+	audit   *audit.Log
+	// exportKept is how long an export can be fetched.
+	exportKept time.Duration
+	now        func() time.Time
 }
 
 // Me returns the user's profile, which it makes when there is none.
@@ -23,7 +30,16 @@ func (s *Service) Me(ctx context.Context, p token.Principal) (Profile, error) {
 	if err := s.store.Add(ctx, s.newProfile(p)); err != nil {
 		return Profile{}, err
 	}
-	return s.store.Get(ctx, p.UserID)
+	profile, err = s.store.Get(ctx, p.UserID)
+	return profile, orErased(err)
+}
+
+// orErased names why there is no profile although one was made: its user was erased this moment.
+func orErased(err error) error {
+	if isMissing(err) {
+		return erasure.ErrErased
+	}
+	return err
 }
 
 func (s *Service) newProfile(p token.Principal) Profile {
@@ -44,7 +60,8 @@ func (s *Service) UpdateMe(
 	if err := s.store.Add(ctx, s.newProfile(p)); err != nil {
 		return Profile{}, err
 	}
-	return s.store.Update(ctx, p.UserID, patch, s.now().UTC())
+	profile, err := s.store.Update(ctx, p.UserID, patch, s.now().UTC())
+	return profile, orErased(err)
 }
 
 // History returns one page of the answers that the user got, newest first.

@@ -31,11 +31,12 @@ func (s *Store) Get(ctx context.Context, user uuid.UUID) (Profile, error) {
 	return one("reading a profile", rows, err)
 }
 
-// Add stores a profile unless the user has one.
+// Add stores a profile unless the user has one, or is being erased.
 func (s *Store) Add(ctx context.Context, p Profile) error {
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO profiles (user_id, display_name, locale, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5)
+		SELECT $1::uuid, $2::text, $3::text, $4::timestamptz, $5::timestamptz
+		WHERE NOT EXISTS (SELECT FROM deletions WHERE user_id = $1)
 		ON CONFLICT (user_id) DO NOTHING`,
 		p.ID, p.DisplayName, p.Locale, p.CreatedAt, p.UpdatedAt)
 	return fault("making a profile", err)

@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
+	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/token"
 )
 
@@ -28,10 +29,13 @@ const (
 type wasteClient struct {
 	base string
 	http *http.Client
+	// internal is the same service as it is to other services only.
+	internal *erasure.Client
 }
 
-func newWasteClient(base string, timeout time.Duration) *wasteClient {
-	return &wasteClient{base: strings.TrimRight(base, "/"), http: &http.Client{
+func newWasteClient(peer erasure.Peer, timeout time.Duration) *wasteClient {
+	base := strings.TrimRight(peer.URL, "/")
+	return &wasteClient{base: base, internal: erasure.NewClient(peer), http: &http.Client{
 		Transport: otelhttp.NewTransport(http.DefaultTransport), Timeout: timeout,
 		// A redirect would carry the user's token to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -50,8 +50,16 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 			"WORKER_SHUTDOWN_TIMEOUT": cfg.Grace.String(),
 		},
 		"recycling": {"QUEUE_SHUTDOWN_TIMEOUT": cfg.Grace.String()},
-		"users":     {"WASTE_URL": a.Inside},
+		"users": {
+			"S3_ENDPOINT": a.S3, "S3_BUCKET": bucket,
+			"S3_ACCESS_KEY": s.S3AccessKey, "S3_SECRET_KEY": s.S3SecretKey,
+		},
 		"locations": {},
+	}
+	for _, peer := range []string{"auth", "waste", "recycling"} {
+		own[peer]["INTERNAL_TOKEN"] = s.Internal[peer]
+		own["users"][strings.ToUpper(peer)+"_INTERNAL_TOKEN"] = s.Internal[peer]
+		own["users"][strings.ToUpper(peer)+"_URL"] = a.Inside + servicePrefix + peer
 	}
 	maps.Copy(own["waste"], model("VISION_", cfg.Vision, cfg.ModelLatency))
 	maps.Copy(own["recycling"], model("LLM_", cfg.LLM, cfg.ModelLatency))

@@ -27,7 +27,7 @@ const (
 	// asGateway and asStack make this test binary the S3 gateway, or a stack on a folder.
 	asGateway = "DEV_TEST_GATEWAY"
 	asStack   = "DEV_TEST_STACK"
-	wait      = 30 * time.Second
+	wait      = 90 * time.Second
 )
 
 func TestMain(m *testing.M) {

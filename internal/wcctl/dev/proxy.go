@@ -84,6 +84,25 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(w, r)
 }
 
+// servicePrefix is below which the services reach each other's own ports, as a cluster's service
+// names do.
+const servicePrefix = "/service/"
+
+// insideProxy has the ingress's routes and, below /service/<service>, all of a service's own.
+type insideProxy struct{ *proxy }
+
+// ServeHTTP implements http.Handler.
+func (p insideProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest, direct := strings.CutPrefix(r.URL.Path, servicePrefix)
+	service, _, _ := strings.Cut(rest, "/")
+	handler := p.services[service]
+	if !direct || handler == nil {
+		p.proxy.ServeHTTP(w, r)
+		return
+	}
+	http.StripPrefix(servicePrefix+service, handler).ServeHTTP(w, r)
+}
+
 // leaves tells whether a path climbs out of its prefix.
 func leaves(p, prefix string) bool {
 	clean := path.Clean(p)

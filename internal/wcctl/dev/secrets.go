@@ -24,23 +24,41 @@ type secrets struct {
 	S3SecretKey string            `json:"s3_secret_key"`
 	MasterKey   string            `json:"master_key"`
 	OpenID      string            `json:"openid_client_secret"`
+	// Internal has, by service, the token of its routes for other services.
+	Internal map[string]string `json:"internal_tokens"`
 }
 
 func (f Folder) secretsPath() string { return f.path("secrets.json") }
 
 func (f Folder) secrets() (secrets, error) {
 	var s secrets
-	if err := readJSON(f.secretsPath(), &s); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	err := readJSON(f.secretsPath(), &s)
+	switch {
+	case err == nil && s.Internal != nil:
+		return s, nil
+	case err == nil: // the folder is older than these tokens
+		s.Internal = newInternal()
+		return s, writeJSON(f.secretsPath(), s)
+	case !errors.Is(err, fs.ErrNotExist):
 		return s, err
 	}
 	s = secrets{
 		Superuser: newSecret(), Redis: newSecret(), S3AccessKey: "dev" + newSecret()[:16], S3SecretKey: newSecret(),
 		MasterKey: newMasterKey(), OpenID: newSecret(), Roles: map[string]string{},
+		Internal: newInternal(),
 	}
 	for _, role := range append(migrate.Schemas(), migrate.Migrator) {
 		s.Roles[role] = newSecret()
 	}
 	return s, writeJSON(f.secretsPath(), s)
+}
+
+func newInternal() map[string]string {
+	tokens := map[string]string{}
+	for _, service := range migrate.Schemas() {
+		tokens[service] = newSecret()
+	}
+	return tokens
 }
 
 // newSecret is hexadecimal: it needs quoting neither in a URL nor in a shell.

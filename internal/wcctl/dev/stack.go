@@ -74,7 +74,7 @@ func (s *stack) startInside(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.inside = serve(l, s.routes(), s.cfg.Grace, s.logger)
+	s.inside = serve(l, insideProxy{newProxy(s.pools, s.logger)}, s.cfg.Grace, s.logger)
 	s.at.Inside = "http://" + l.Addr().String()
 	s.environ, err = environs(s.cfg, s.secrets, s.at)
 	return s.at.Inside, err
