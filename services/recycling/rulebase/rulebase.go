@@ -13,7 +13,7 @@ import (
 )
 
 // layout is part of Version: raise it when the same files are to be stored in another way.
-const layout = 1
+const layout = 2
 
 // Base is the rules of one binary. Version is a hash of all that they say.
 type Base struct {
@@ -68,6 +68,8 @@ type Item struct {
 	Synonyms Words  `json:"synonyms"`
 	Steps    []Step `json:"steps"`
 	Mistakes []Text `json:"mistakes"`
+	// NotRecyclable is what keeps a thing of this kind from being recycled.
+	NotRecyclable []Text `json:"not_recyclable"`
 	Why      Text   `json:"why"`
 	Where    Text   `json:"where"`
 	// Sources are the texts that the rule rests on, by title.
