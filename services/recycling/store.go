@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,12 +63,16 @@ func insertItems(ctx context.Context, tx pgx.Tx, base rulebase.Base) error {
 			return err
 		}
 		batch.Queue(`
-			INSERT INTO items (version, id, class, position, is_default, search, digest, body)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			base.Version, item.ID, item.Class, position, item.Default, item.Search(), digest, item)
+			INSERT INTO items (version, id, class, position, is_default, digest, body)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			base.Version, item.ID, item.Class, position, item.Default, digest, item)
 		for _, label := range item.Labels() {
 			batch.Queue(`INSERT INTO item_labels (version, label, item_id, class) VALUES ($1, $2, $3, $4)`,
 				base.Version, label, item.ID, item.Class)
+		}
+		for _, term := range item.Terms() {
+			batch.Queue(`INSERT INTO item_terms (version, text, initials, item_id, whole) VALUES ($1, $2, $3, $4, $5)`,
+				base.Version, term.Text, term.Initials, item.ID, term.Whole)
 		}
 	}
 	return tx.SendBatch(ctx, batch).Close()
@@ -80,16 +83,12 @@ func insertItems(ctx context.Context, tx pgx.Tx, base rulebase.Base) error {
 func (s *store) listItems(
 	ctx context.Context, version string, f filter, limit, offset int,
 ) ([]rulebase.Item, error) {
-	sql := `SELECT body FROM items WHERE version = $1 AND ($2 = '' OR class = $2)
-		AND $3::text = '' ORDER BY position LIMIT $4 OFFSET $5`
-	args := []any{version, string(f.Class), strings.ToLower(f.Query), limit, offset}
 	if f.Query != "" {
-		sql = `SELECT body FROM items WHERE version = $1 AND ($2 = '' OR class = $2)
-			AND (search LIKE $6 OR $3 <% search)
-			ORDER BY search LIKE $6 DESC, word_similarity($3, search) DESC, position LIMIT $4 OFFSET $5`
-		args = append(args, "%"+likeEscaper.Replace(strings.ToLower(f.Query))+"%")
+		return s.searchItems(ctx, version, f, limit, offset)
 	}
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.pool.Query(ctx, `
+		SELECT body FROM items WHERE version = $1 AND ($2 = '' OR class = $2)
+		ORDER BY position LIMIT $3 OFFSET $4`, version, string(f.Class), limit, offset)
 	if err != nil {
 		return nil, fmt.Errorf("listing items: %w", err)
 	}
@@ -99,8 +98,6 @@ func (s *store) listItems(
 	}
 	return items, nil
 }
-
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func (s *store) item(ctx context.Context, version, id string) (rulebase.Item, error) {
 	var item rulebase.Item

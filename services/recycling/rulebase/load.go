@@ -15,7 +15,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wasteclass"
 )
 
-//go:embed schema.json sources.yaml items/*.yaml
+//go:embed schema.json region.schema.json sources.yaml items/*.yaml regions/*.yaml
 var files embed.FS
 
 // Load reads and checks the rules that are built into the binary.
@@ -34,7 +34,7 @@ type written struct {
 }
 
 func load(folder fs.FS) (Base, error) {
-	schema, err := compile(folder)
+	schema, err := compile(folder, "schema.json")
 	if err != nil {
 		return Base{}, err
 	}
@@ -53,7 +53,10 @@ func load(folder fs.FS) (Base, error) {
 	if err := check(base.Items); err != nil {
 		return Base{}, err
 	}
-	base.Version, err = digest([]any{layout, base.Items})
+	if base.Regions, err = loadRegions(folder, sources); err != nil {
+		return Base{}, err
+	}
+	base.Version, err = digest([]any{layout, base.Items, base.Regions})
 	return base, err
 }
 
@@ -72,20 +75,30 @@ func loadClass(
 		item := w.Item
 		item.Class, item.ClassName = class, doc.Name
 		item.Default = item.Default || len(doc.Items) == 1
-		for _, id := range w.Sources {
-			title, ok := sources[id]
-			if !ok {
-				return nil, fmt.Errorf("item %s names the unknown source %q", item.ID, id)
-			}
-			item.Sources = append(item.Sources, title)
+		var err error
+		if item.Sources, err = named(w.Sources, sources); err != nil {
+			return nil, fmt.Errorf("reading item %s: %w", item.ID, err)
 		}
 		items = append(items, item)
 	}
 	return items, nil
 }
 
-func compile(folder fs.FS) (*jsonschema.Schema, error) {
-	text, err := fs.ReadFile(folder, "schema.json")
+// named returns the sources of these ids.
+func named(ids []string, sources map[string]Text) ([]Text, error) {
+	titles := make([]Text, 0, len(ids))
+	for _, id := range ids {
+		title, ok := sources[id]
+		if !ok {
+			return nil, fmt.Errorf("the source %q is unknown", id)
+		}
+		titles = append(titles, title)
+	}
+	return titles, nil
+}
+
+func compile(folder fs.FS, file string) (*jsonschema.Schema, error) {
+	text, err := fs.ReadFile(folder, file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the schema of rules: %w", err)
 	}
@@ -93,7 +106,7 @@ func compile(folder fs.FS) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing the schema of rules: %w", err)
 	}
-	const name = "urn:wastecoach:schema:rules"
+	name := "urn:wastecoach:schema:" + file
 	compiler := jsonschema.NewCompiler()
 	if err := compiler.AddResource(name, parsed); err != nil {
 		return nil, fmt.Errorf("adding the schema of rules: %w", err)

@@ -20,6 +20,8 @@ type Base struct {
 	Version string
 	// Items are in the guideline's order: by class, then as written.
 	Items []Item
+	// Regions are those with rules of their own.
+	Regions []Region
 }
 
 // Text is a text in both languages.
@@ -70,8 +72,8 @@ type Item struct {
 	Mistakes []Text `json:"mistakes"`
 	// NotRecyclable is what keeps a thing of this kind from being recycled.
 	NotRecyclable []Text `json:"not_recyclable"`
-	Why      Text   `json:"why"`
-	Where    Text   `json:"where"`
+	Why           Text   `json:"why"`
+	Where         Text   `json:"where"`
 	// Sources are the texts that the rule rests on, by title.
 	Sources []Text `json:"sources"`
 }
@@ -99,14 +101,6 @@ func (i Item) Labels() []string {
 		}
 	}
 	return labels
-}
-
-// Search is the lower-case text that queries are matched with, one name or synonym a line.
-func (i Item) Search() string {
-	lines := []string{i.Name.KO, i.Name.EN}
-	lines = append(lines, i.Synonyms.KO...)
-	lines = append(lines, i.Synonyms.EN...)
-	return strings.ToLower(strings.Join(lines, "\n"))
 }
 
 // Digest is a short hash of the item: caches of advice on it carry it.

@@ -20,8 +20,8 @@ func TestLoad(t *testing.T) {
 		count[item.Class]++
 	}
 	t.Logf("version %s, %d items: %v", base.Version, len(base.Items), count)
-	if len(base.Items) < 24 {
-		t.Errorf("%d items, want at least 24", len(base.Items))
+	if len(base.Items) < 120 {
+		t.Errorf("%d items, want at least 120", len(base.Items))
 	}
 	for _, class := range wasteclass.All() {
 		if count[class] == 0 {
@@ -75,6 +75,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"two of one step", "items/food.yaml", "id: drain", "id: put_out", "two steps"},
 		{"wrong class", "items/food.yaml", "class: food", "class: glass", "about glass"},
 		{"unknown class", "items/food.yaml", "class: food", "class: gold", "class"},
+		{"region's unknown source", "regions/kr-11680.yaml", "gangnam_days", "hearsay", "hearsay"},
+		{"region's unknown day", "regions/kr-11680.yaml", "[thu]", "[day]", "days"},
+		{"region's time", "regions/kr-11680.yaml", "20:00", "25:00", "from"},
+		{"region's unknown class", "regions/kr-11680.yaml", "[clear_pet,", "[gold,", "classes"},
+		{"region's file", "regions/kr-11680.yaml", "id: kr-11680", "id: kr-11681", "about kr-11681"},
 		{"not YAML", "items/food.yaml", "class: food", "class: [", "parsing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -109,6 +114,45 @@ func TestVersionFollowsText(t *testing.T) {
 	after, err := load(folder)
 	if err != nil || after.Version == before.Version {
 		t.Errorf("another text has the same version %s, %v", after.Version, err)
+	}
+}
+
+func TestRegionAddsItsDays(t *testing.T) {
+	t.Parallel()
+	base, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	region, ok := base.Region("kr-11680")
+	if !ok {
+		t.Fatal("Gangnam-gu is missing")
+	}
+	for _, item := range base.Items {
+		steps, sources := len(item.Steps), len(item.Sources)
+		local := region.Apply(item)
+		last := local.Steps[len(local.Steps)-1]
+		switch item.ID {
+		case "clear_pet_bottle":
+			want := "In Gangnam-gu, Seoul (detached and row houses, small shops), " +
+				"put it out on Thursday between 20:00 and 05:00."
+			if last.ID != "region_days" || last.EN != want || len(local.Sources) != sources+1 {
+				t.Errorf("last step %+v with sources %v", last, local.Sources)
+			}
+		case "glass_bottle":
+			if !strings.Contains(last.KO, "월요일·화요일·수요일·금요일·일요일 20:00부터 05:00") {
+				t.Errorf("last step %+v", last)
+			}
+		case "food_waste":
+			if len(local.Steps) != steps {
+				t.Errorf("a class without an override got the step %+v", last)
+			}
+		}
+		if len(item.Steps) != steps || len(item.Sources) != sources {
+			t.Errorf("item %s itself was changed", item.ID)
+		}
+	}
+	if _, ok := base.Region("kr-99999"); ok {
+		t.Error("an unknown region is known")
 	}
 }
 
