@@ -38,7 +38,7 @@ func newAdviceMetrics(registry prometheus.Registerer) *adviceMetrics {
 			Name: "recycling_advice_total", Help: "Advice given by where it came from.",
 		}, []string{"source"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "recycling_advice_cache_total", Help: "Look-ups of cached advice: hit, miss or error.",
+			Name: "recycling_advice_cache_total", Help: "Look-ups of cached advice: hit, stale, miss or error.",
 		}, []string{"result"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "recycling_advice_llm_failures_total",
@@ -49,10 +49,15 @@ func newAdviceMetrics(registry prometheus.Registerer) *adviceMetrics {
 	return m
 }
 
-// adviser phrases the rule for an item: from the cache, by the model, or as it stands.
+// waitForFlight is how often it is looked whether another process has the answer.
+const waitForFlight = 50 * time.Millisecond
+
+// adviser phrases the rule for an item: from the cache, by the model, or as it stands. The API's
+// has no model: it only looks up.
 type adviser struct {
 	model   llm.Advisor
 	cache   *adviceCache
+	desk    *desk
 	metrics *adviceMetrics
 	logger  *slog.Logger
 	flights singleflight.Group
@@ -60,19 +65,23 @@ type adviser struct {
 
 // question is what a job wants to know.
 type question struct {
+	// item is the rule as region has it.
 	item    rulebase.Item
+	region  string
 	locale  string
 	job     string
 	attempt int
+	// anew tells that an answer which is not fresh will not do.
+	anew bool
 }
 
 // advise fails only when ctx ends: without cache and model the rule itself is the answer.
 func (a *adviser) advise(ctx context.Context, q question) (pipeline.Advice, error) {
-	key, err := a.cache.key(q.item, nationwide, q.locale)
+	key, err := a.cache.key(q.item, q.region, q.locale)
 	if err != nil {
 		return pipeline.Advice{}, err
 	}
-	if advice, ok := a.cached(ctx, key); ok {
+	if advice, ok := a.lookup(ctx, key, q); ok {
 		return advice, nil
 	}
 	asked := false
@@ -81,7 +90,7 @@ func (a *adviser) advise(ctx context.Context, q question) (pipeline.Advice, erro
 		asked = true
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
-		return a.ask(ctx, key, q), nil
+		return a.fly(ctx, key, q), nil
 	})
 	select {
 	case <-ctx.Done():
@@ -95,21 +104,30 @@ func (a *adviser) advise(ctx context.Context, q question) (pipeline.Advice, erro
 	}
 }
 
-func (a *adviser) cached(ctx context.Context, key string) (pipeline.Advice, bool) {
-	advice, ok, err := a.cache.get(ctx, key)
+// lookup answers from the cache. An answer that is no longer fresh is given all the same, while a
+// job of its own asks for the next one.
+func (a *adviser) lookup(ctx context.Context, key string, q question) (pipeline.Advice, bool) {
+	advice, fresh, err := a.cache.get(ctx, key)
+	result := "hit"
 	switch {
 	case err != nil:
-		a.metrics.cache.WithLabelValues("error").Inc()
+		result = "error"
 		a.logger.WarnContext(ctx, "cached advice not read", "error", err)
-		return advice, false
-	case !ok:
-		a.metrics.cache.WithLabelValues("miss").Inc()
-		return advice, false
+	case advice == nil || q.anew && !fresh:
+		result = "miss"
+	case !fresh:
+		result = "stale"
+		_, err := a.desk.open(ctx, key, wish{ItemID: q.item.ID, Region: q.region, Locale: q.locale})
+		if err != nil {
+			a.logger.WarnContext(ctx, "stale advice not asked for anew", "error", err)
+		}
 	}
-	a.metrics.cache.WithLabelValues("hit").Inc()
+	a.metrics.cache.WithLabelValues(result).Inc()
+	if result == "error" || result == "miss" {
+		return pipeline.Advice{}, false
+	}
 	a.metrics.advice.WithLabelValues(sourceCache).Inc()
-	advice.Cached = true
-	return advice, true
+	return *advice, true
 }
 
 // counted marks and counts advice; asked tells whether this job's own question brought it.
@@ -118,11 +136,44 @@ func (a *adviser) counted(advice pipeline.Advice, asked bool) pipeline.Advice {
 	switch {
 	case advice.Model == llm.RuleModel:
 		source = sourceRule
-	case !asked:
+	case advice.Cached || !asked:
 		source, advice.Cached = sourceCache, true
 	}
 	a.metrics.advice.WithLabelValues(source).Inc()
 	return advice
+}
+
+// fly asks the model, or takes the answer of the process that is asking it.
+func (a *adviser) fly(ctx context.Context, key string, q question) pipeline.Advice {
+	ticker := time.NewTicker(waitForFlight)
+	defer ticker.Stop()
+	for {
+		unlock, err := a.cache.lock(ctx, key)
+		if err != nil {
+			a.logger.WarnContext(ctx, "asking without regard to other processes", "error", err)
+			return a.ask(ctx, key, q)
+		}
+		if unlock != nil {
+			return a.lead(ctx, key, q, unlock)
+		}
+		if advice, fresh, err := a.cache.get(ctx, key); err == nil && fresh {
+			return *advice
+		}
+		select {
+		case <-ctx.Done():
+			return compose(q, llm.FromRule(phrasing(q)))
+		case <-ticker.C:
+		}
+	}
+}
+
+// lead asks for all processes, unless the one that led before has just left an answer.
+func (a *adviser) lead(ctx context.Context, key string, q question, unlock func()) pipeline.Advice {
+	defer unlock()
+	if advice, fresh, err := a.cache.get(ctx, key); err == nil && fresh {
+		return *advice
+	}
+	return a.ask(ctx, key, q)
 }
 
 // ask answers with the rule where the model cannot; only a model's answer is cached.
@@ -158,7 +209,7 @@ func phrasing(q question) llm.AdviceRequest {
 	request := llm.AdviceRequest{
 		ItemName: q.item.Name.In(q.locale), Class: q.item.Class, Why: q.item.Why.In(q.locale),
 		Parts: []string{}, Mistakes: texts(q.item.Mistakes, q.locale),
-		Locale: q.locale, Region: nationwide, JobID: q.job, Attempt: q.attempt,
+		Locale: q.locale, Region: q.region, JobID: q.job, Attempt: q.attempt,
 	}
 	for _, step := range q.item.Steps {
 		request.Steps = append(request.Steps,

@@ -13,7 +13,8 @@ import (
 	"github.com/wastecoach/wastecoach/internal/redisdb"
 )
 
-// Config is what RECYCLING_… variables say. LLM, Queue, Lease and Retention serve the worker.
+// Config is what RECYCLING_… variables say. Queue and Lease serve the worker only. The LLM's name is
+// part of the cache's keys, so API and worker have to name the same one.
 type Config struct {
 	HTTP     httpserver.Config    `envPrefix:"HTTP_"`
 	Postgres postgres.Config      `envPrefix:"POSTGRES_"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -25,12 +26,19 @@ const (
 	cacheControl = "public, max-age=300"
 )
 
-type api struct{ service *service }
+type api struct {
+	service   *service
+	retention time.Duration
+	now       func() time.Time
+}
 
 func (a *api) routes(g *gin.RouterGroup) {
 	g.GET("/items", httpserver.Handle(a.listItems))
 	g.GET("/items/:id", httpserver.Handle(a.getItem))
 	g.GET("/categories", httpserver.Handle(a.listCategories))
+	g.GET("/regions", httpserver.Handle(a.listRegions))
+	g.POST("/advice", httpserver.Handle(a.advise))
+	g.GET("/advice/:id", httpserver.Quiet, httpserver.Handle(a.getAdvice))
 }
 
 type itemSummary struct {
@@ -46,8 +54,11 @@ type itemDetail struct {
 	Synonyms  []string   `json:"synonyms"`
 	Steps     []itemStep `json:"steps"`
 	Mistakes  []string   `json:"mistakes"`
-	Why       string     `json:"why"`
-	Sources   []string   `json:"sources"`
+	// NotRecyclable is what keeps a thing of this kind from being recycled.
+	NotRecyclable []string `json:"not_recyclable"`
+	Why           string   `json:"why"`
+	Sources       []string `json:"sources"`
+	Region        string   `json:"region"`
 }
 
 type itemStep struct {
@@ -114,19 +125,26 @@ func (a *api) listItems(c *gin.Context) error {
 }
 
 func (a *api) getItem(c *gin.Context) error {
-	locale, err := onlyLocale(c)
-	if err != nil {
-		return err
+	var faults []problem.Field
+	fault := func(name, code, detail string) {
+		faults = append(faults, problem.Field{Pointer: name, Code: code, Detail: detail})
+	}
+	locale, region := readLocale(c, fault), c.Query("region")
+	if !validRegion(region) {
+		fault("region", "unknown", regionShape)
+	}
+	if len(faults) > 0 {
+		return errInvalid.WithFields(faults...)
 	}
 	id := c.Param("id")
 	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
 		return errItemNotFound
 	}
-	item, err := a.service.item(c, id)
+	item, region, err := a.service.item(c, id, region)
 	if err != nil {
 		return err
 	}
-	return answer(c, detail(item, locale))
+	return answer(c, detail(item, region, locale))
 }
 
 func (a *api) listCategories(c *gin.Context) error {
@@ -179,19 +197,15 @@ func summarize(item rulebase.Item, locale string) itemSummary {
 	}
 }
 
-func detail(item rulebase.Item, locale string) itemDetail {
+func detail(item rulebase.Item, region, locale string) itemDetail {
 	d := itemDetail{
 		itemSummary: summarize(item, locale), ClassName: item.ClassName.In(locale),
 		Synonyms: item.Synonyms.In(locale), Why: item.Why.In(locale),
+		Mistakes: texts(item.Mistakes, locale), NotRecyclable: texts(item.NotRecyclable, locale),
+		Sources: texts(item.Sources, locale), Region: region,
 	}
 	for _, step := range item.Steps {
 		d.Steps = append(d.Steps, itemStep{ID: step.ID, Text: step.In(locale), Optional: step.Optional})
-	}
-	for _, mistake := range item.Mistakes {
-		d.Mistakes = append(d.Mistakes, mistake.In(locale))
-	}
-	for _, source := range item.Sources {
-		d.Sources = append(d.Sources, source.In(locale))
 	}
 	return d
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/uuid/v5"
+
 	apidoc "github.com/wastecoach/wastecoach/api"
 	"github.com/wastecoach/wastecoach/internal/apitest"
 	"github.com/wastecoach/wastecoach/internal/testdb"
@@ -19,8 +21,8 @@ func wasteClass(name string) wasteclass.Class { return wasteclass.Class(name) }
 // TestAPI is one test, so that it can ask at its end whether every documented answer was seen.
 func TestAPI(t *testing.T) {
 	t.Parallel()
-	r := newTestRules(t)
-	web := newTestAPI(t, r)
+	p := setup(t)
+	r, web := p.rules, p.web(t, p.rules)
 
 	t.Run("pages cover all items once", func(t *testing.T) {
 		seen, token := map[string]bool{}, ""
@@ -45,12 +47,12 @@ func TestAPI(t *testing.T) {
 	})
 	t.Run("class and query", func(t *testing.T) {
 		page := get(t, web, "/items?class=glass&locale=en", http.StatusOK)
-		if items, _ := page["items"].([]any); len(items) != 2 {
-			t.Errorf("%d items of class glass, want 2", len(items))
+		if items, _ := page["items"].([]any); len(items) != 6 {
+			t.Errorf("%d items of class glass, want 6", len(items))
 		}
 		page = get(t, web, "/items?class=glass&q="+url.QueryEscape("소주"), http.StatusOK)
 		items, _ := page["items"].([]any)
-		if len(items) != 1 || items[0].(map[string]any)["id"] != "deposit_bottle" {
+		if len(items) == 0 || items[0].(map[string]any)["id"] != "deposit_bottle" {
 			t.Errorf("search for soju found %v", items)
 		}
 	})
@@ -69,9 +71,33 @@ func TestAPI(t *testing.T) {
 		if got := strings.Join(ids, " "); got != "empty_rinse remove_label crush close_cap put_out" {
 			t.Errorf("steps %s", got)
 		}
+		if reasons, _ := en["not_recyclable"].([]any); len(reasons) == 0 || en["region"] != "kr" {
+			t.Errorf("not recyclable %v, region %v", reasons, en["region"])
+		}
 		get(t, web, "/items/nothing", http.StatusNotFound)
 		get(t, web, "/items/%00", http.StatusNotFound)
 	})
+	t.Run("regions", func(t *testing.T) {
+		body := get(t, web, "/regions?locale=en", http.StatusOK)
+		regions, _ := body["regions"].([]any)
+		if len(regions) != len(r.base.Regions) || len(regions) == 0 {
+			t.Fatalf("%d regions", len(regions))
+		}
+		for region, want := range map[string]string{
+			"kr": "kr", "kr-11680": "kr-11680", "kr-99999": "kr",
+		} {
+			item := get(t, web, "/items/clear_pet_bottle?locale=en&region="+region, http.StatusOK)
+			steps, _ := item["steps"].([]any)
+			last, _ := steps[len(steps)-1].(map[string]any)
+			if item["region"] != want || (last["id"] == "region_days") != (want != "kr") {
+				t.Errorf("in %s: region %v, last step %v", region, item["region"], last)
+			}
+		}
+		if item := get(t, web, "/items/mattress?region=kr-11680", http.StatusOK); item["region"] != "kr" {
+			t.Errorf("a class that Gangnam-gu says nothing about is of region %v", item["region"])
+		}
+	})
+	t.Run("advice", func(t *testing.T) { testAdviceRoute(t, p, web) })
 	t.Run("categories", func(t *testing.T) {
 		body := get(t, web, "/categories?locale=en", http.StatusOK)
 		categories, _ := body["categories"].([]any)
@@ -99,6 +125,8 @@ func TestAPI(t *testing.T) {
 			"/items?q=%ff":                              "q",
 			"/items/receipt?locale=de":                  "locale",
 			"/categories?locale=":                       "locale",
+			"/regions?locale=fr":                        "locale",
+			"/items/receipt?region=seoul":               "region",
 			"/items?q=ok&class=glass&page_size=1000000": "page_size",
 		} {
 			doc := get(t, web, query, http.StatusUnprocessableEntity)
@@ -114,18 +142,22 @@ func TestAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		early := newTestAPI(t, fresh)
+		early := p.web(t, fresh)
+		wanted := `{"item_id": "receipt"}`
 		paths := []string{"/items", "/items/receipt", "/categories"}
 		for _, path := range paths {
 			if doc := get(t, early, path, http.StatusServiceUnavailable); doc["retryable"] != true {
 				t.Errorf("GET %s before the load: %v", path, doc)
 			}
 		}
+		post(t, early, wanted, http.StatusServiceUnavailable)
 		pool.Close()
 		fresh.loaded.Store(true)
 		for _, path := range paths {
 			get(t, early, path, http.StatusInternalServerError)
 		}
+		post(t, early, wanted, http.StatusInternalServerError)
+		get(t, early, "/advice/"+uuid.Must(uuid.NewV7()).String(), http.StatusInternalServerError)
 	})
 	contract.Covered(t)
 }

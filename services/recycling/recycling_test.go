@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wastecoach/wastecoach/internal/testdb"
 	"github.com/wastecoach/wastecoach/services/recycling/rulebase"
@@ -135,46 +134,6 @@ func TestFindItem(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestSearch(t *testing.T) {
-	t.Parallel()
-	r := newTestRules(t)
-	for query, want := range map[string]string{
-		"페트병": "clear_pet_bottle", "택배 상자": "corrugated_box", "영수증": "receipt",
-		"STYROFOAM": "styrofoam_box", "milk carton": "milk_carton", "wasching machin": "large_appliance",
-		"보조배터": "power_bank", "형광": "fluorescent_lamp",
-	} {
-		items, err := r.store.listItems(t.Context(), r.base.Version, filter{Query: query}, 3, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := false
-		for _, item := range items {
-			found = found || item.ID == want
-		}
-		if !found {
-			t.Errorf("search for %q: %s is not among the first %d", query, want, len(items))
-		}
-	}
-	for _, query := range []string{"%", "_", `\`} {
-		items, err := r.store.listItems(t.Context(), r.base.Version, filter{Query: query}, 10, 0)
-		if err != nil || len(items) != 0 {
-			t.Errorf("search for %q = %d items, %v; want none", query, len(items), err)
-		}
-	}
-}
-
-func newTestAPI(t *testing.T, r *rules) *httptest.Server {
-	t.Helper()
-	server, err := newServer(r, prometheus.NewRegistry(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	contract.Routes(t, server.Routes())
-	web := httptest.NewServer(contract.Wrap(t, server.Handler()))
-	t.Cleanup(web.Close)
-	return web
 }
 
 func get(t *testing.T, web *httptest.Server, path string, want int) map[string]any {

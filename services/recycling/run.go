@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	apidoc "github.com/wastecoach/wastecoach/api"
@@ -33,17 +34,13 @@ const (
 
 // Serve runs the API until ctx ends.
 func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
-	pool, err := postgres.Open(ctx, cfg.Postgres, serviceName)
+	p, err := open(ctx, cfg, serviceName, logger)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	rules, err := newRules(pool, logger)
-	if err != nil {
-		return err
-	}
-	server, err := newServer(rules, telemetry.NewRegistry(), map[string]httpserver.Check{
-		"postgres": postgres.Ready(pool), "rules": rules.ready,
+	defer p.close()
+	server, err := p.server(cfg, map[string]httpserver.Check{
+		"postgres": postgres.Ready(p.pool), "rules": p.rules.ready,
 	})
 	if err != nil {
 		return err
@@ -52,7 +49,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {
-		rules.load(ctx)
+		p.rules.load(ctx)
 		return nil
 	})
 	return group.Wait()
@@ -60,41 +57,20 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 
 // Work runs the worker, and its health routes, until ctx ends.
 func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
-	pool, err := postgres.Open(ctx, cfg.Postgres, serviceName+"-worker")
+	p, err := open(ctx, cfg, serviceName+"-worker", logger)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	jobs, cache := cfg.Redis.Open(redisdb.Jobs), cfg.Redis.Open(redisdb.Advice)
-	defer jobs.Close()
-	defer cache.Close()
-	tasks := queue.NewClient(cfg.Redis.Asynq())
-	defer tasks.Close()
-	rules, err := newRules(pool, logger)
+	defer p.close()
+	w, err := p.worker(cfg)
 	if err != nil {
 		return err
 	}
-	registry := telemetry.NewRegistry()
-	model, err := llm.New(cfg.LLM, modelprovider.Deps{Log: logger, Registerer: registry, Redis: jobs})
-	if err != nil {
-		return err
-	}
-	prompt, err := llm.PromptVersion()
-	if err != nil {
-		return err
-	}
-	w := &worker{
-		name: workerName(), lease: cfg.Lease, store: rules.store, rules: rules,
-		adviser: &adviser{
-			model: model, cache: &adviceCache{redis: cache, model: cfg.LLM.ModelName(), prompt: prompt},
-			metrics: newAdviceMetrics(registry), logger: logger,
-		},
-		progress: progress.NewStore(jobs), tasks: tasks, logger: logger,
-	}
-	queues := queue.NewServer(cfg.Queue, queue.Recycling, cfg.Redis.Asynq(), logger, registry)
+	queues := queue.NewServer(cfg.Queue, queue.Recycling, cfg.Redis.Asynq(), logger, p.registry)
 	queues.Handle(pipeline.Advise, w.advise)
-	server, err := newServer(rules, registry, map[string]httpserver.Check{
-		"postgres": postgres.Ready(pool), "redis": redisdb.Ready(jobs), "rules": rules.ready,
+	queues.Handle(taskAnswer, w.answer)
+	server, err := p.server(cfg, map[string]httpserver.Check{
+		"postgres": postgres.Ready(p.pool), "redis": redisdb.Ready(p.jobs), "rules": p.rules.ready,
 	})
 	if err != nil {
 		return err
@@ -102,13 +78,80 @@ func Work(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {
-		if !rules.load(ctx) {
+		if !p.rules.load(ctx) {
 			return nil
 		}
 		return queues.Run(ctx)
 	})
 	group.Go(func() error { return w.forget(ctx, cfg.Retention) })
 	return group.Wait()
+}
+
+// parts are what the API and the worker both stand on.
+type parts struct {
+	pool         *pgxpool.Pool
+	jobs, advice *redis.Client
+	tasks        *queue.Client
+	rules        *rules
+	registry     *prometheus.Registry
+	adviser      *adviser
+	logger       *slog.Logger
+}
+
+func open(ctx context.Context, cfg Config, application string, logger *slog.Logger) (*parts, error) {
+	prompt, err := llm.PromptVersion()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := postgres.Open(ctx, cfg.Postgres, application)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := newRules(pool, logger)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	p := &parts{
+		pool: pool, jobs: cfg.Redis.Open(redisdb.Jobs), advice: cfg.Redis.Open(redisdb.Advice),
+		tasks: queue.NewClient(cfg.Redis.Asynq()), rules: rules,
+		registry: telemetry.NewRegistry(), logger: logger,
+	}
+	p.adviser = &adviser{
+		cache:   newAdviceCache(p.advice, cfg.LLM.ModelName(), prompt),
+		desk:    &desk{store: rules.store, tasks: p.tasks, logger: logger},
+		metrics: newAdviceMetrics(p.registry), logger: logger,
+	}
+	return p, nil
+}
+
+func (p *parts) close() {
+	_ = p.tasks.Close()
+	_ = p.advice.Close()
+	_ = p.jobs.Close()
+	p.pool.Close()
+}
+
+func (p *parts) worker(cfg Config) (*worker, error) {
+	model, err := llm.New(cfg.LLM, modelprovider.Deps{Log: p.logger, Registerer: p.registry, Redis: p.jobs})
+	if err != nil {
+		return nil, err
+	}
+	p.adviser.model = model
+	return &worker{
+		name: workerName(), lease: cfg.Lease, store: p.rules.store, rules: p.rules, adviser: p.adviser,
+		progress: progress.NewStore(p.jobs), tasks: p.tasks, logger: p.logger,
+	}, nil
+}
+
+func (p *parts) server(cfg Config, ready map[string]httpserver.Check) (*httpserver.Server, error) {
+	return newServer(&api{
+		service: &service{
+			store: p.rules.store, rules: p.rules, adviser: p.adviser,
+			ruleOnly: cfg.LLM.Provider == modelprovider.None,
+		},
+		retention: cfg.Retention, now: time.Now,
+	}, p.registry, ready)
 }
 
 func newRules(pool *pgxpool.Pool, logger *slog.Logger) (*rules, error) {
@@ -120,16 +163,17 @@ func newRules(pool *pgxpool.Pool, logger *slog.Logger) (*rules, error) {
 }
 
 func newServer(
-	rules *rules, registry *prometheus.Registry, ready map[string]httpserver.Check,
+	routes *api, registry *prometheus.Registry, ready map[string]httpserver.Check,
 ) (*httpserver.Server, error) {
 	document, err := apidoc.JSON(serviceName)
 	if err != nil {
 		return nil, err
 	}
 	server := httpserver.New(httpserver.Options{
-		Service: serviceName, Logger: rules.logger, Registry: registry, OpenAPI: document, Ready: ready,
+		Service: serviceName, Logger: routes.service.rules.logger, Registry: registry,
+		OpenAPI: document, Ready: ready,
 	})
-	(&api{service: &service{store: rules.store, rules: rules}}).routes(server.API)
+	routes.routes(server.API)
 	return server, nil
 }
 

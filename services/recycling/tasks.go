@@ -9,10 +9,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gofrs/uuid/v5"
+
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/progress"
 	"github.com/wastecoach/wastecoach/internal/queue"
+	"github.com/wastecoach/wastecoach/services/recycling/rulebase"
 )
 
 // The limits of the task that follows ours.
@@ -27,7 +30,7 @@ const (
 	advised, advisedVersion   = 80, 2
 )
 
-// worker carries jobs from 70 to 80 %.
+// worker carries analyses from 70 to 80 %, and the jobs of POST /advice from 0 to 100.
 type worker struct {
 	name     string
 	lease    time.Duration
@@ -57,27 +60,75 @@ func (w *worker) advise(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return queue.Permanent(err)
 	}
-	held, err := w.store.claimJob(ctx, request.JobID, hash, w.name, w.lease)
-	if errors.Is(err, errLeased) {
-		w.logger.DebugContext(ctx, "another worker has the job")
-		return nil
-	}
-	if err != nil {
+	held, ok, err := w.fulfil(ctx, order{
+		job: request.JobID, hash: hash, region: rulebase.Nationwide, locale: request.Locale,
+		item: func(ctx context.Context) (rulebase.Item, error) {
+			w.show(ctx, request, advising, advisingVersion)
+			return w.store.findItem(ctx, w.rules.base.Version, request.Found.Class, request.Found.Label)
+		},
+	})
+	if err != nil || !ok {
 		return err
 	}
-	if held.advice == nil {
-		advice, err := w.produce(ctx, held, request)
-		if errors.Is(err, errLeaseLost) {
-			w.logger.InfoContext(ctx, "another worker took the job over", "attempt", held.attempt)
-			return nil
-		}
-		if err != nil {
-			w.release(ctx, held)
-			return err
-		}
-		held.advice = &advice
-	}
 	return w.sendOn(ctx, request, held)
+}
+
+// answer is the handler of taskAnswer: the job of a POST /advice. It may run twice, as advise may.
+func (w *worker) answer(ctx context.Context, payload []byte) error {
+	var request answerRequest
+	if err := json.Unmarshal(payload, &request); err != nil {
+		return queue.Permanent(fmt.Errorf("decoding a request for an answer: %w", err))
+	}
+	j, err := w.store.adviceJob(ctx, request.JobID)
+	if errors.Is(err, errJobNotFound) {
+		return queue.Permanent(err)
+	}
+	if err != nil || j.final() {
+		return err
+	}
+	held, _, err := w.fulfil(ctx, order{
+		job: j.ID, hash: j.hash, region: j.wish.Region, locale: j.wish.Locale, anew: true,
+		item: func(ctx context.Context) (rulebase.Item, error) {
+			return w.store.item(ctx, w.rules.base.Version, j.wish.ItemID)
+		},
+	})
+	if errors.Is(err, errItemNotFound) { // a binary with other rules took the wish
+		return w.store.failJob(ctx, held, errItemNotFound.Code)
+	}
+	return err
+}
+
+// order is one job's wish, from an analysis or from POST /advice.
+type order struct {
+	job    uuid.UUID
+	hash   []byte
+	region string
+	locale string
+	anew   bool
+	item   func(context.Context) (rulebase.Item, error)
+}
+
+// fulfil sees to it that the job has its advice. It returns false where another worker does.
+func (w *worker) fulfil(ctx context.Context, o order) (claim, bool, error) {
+	held, err := w.store.claimJob(ctx, o.job, o.hash, w.name, w.lease)
+	if errors.Is(err, errLeased) {
+		w.logger.DebugContext(ctx, "another worker has the job")
+		return held, false, nil
+	}
+	if err != nil || held.advice != nil {
+		return held, err == nil, err
+	}
+	advice, err := w.produce(ctx, held, o)
+	if errors.Is(err, errLeaseLost) {
+		w.logger.InfoContext(ctx, "another worker took the job over", "attempt", held.attempt)
+		return held, false, nil
+	}
+	if err != nil {
+		w.release(ctx, held)
+		return held, false, err
+	}
+	held.advice = &advice
+	return held, true, nil
 }
 
 // requestHash covers what the advice depends on, so that a second dispatch of a job finds it.
@@ -91,11 +142,9 @@ func requestHash(request pipeline.AdviseRequest) ([]byte, error) {
 }
 
 // produce writes the advice while the lease is held, and commits it.
-func (w *worker) produce(
-	ctx context.Context, c claim, request pipeline.AdviseRequest,
-) (pipeline.Advice, error) {
+func (w *worker) produce(ctx context.Context, c claim, o order) (pipeline.Advice, error) {
 	held, stop := w.hold(ctx, c)
-	advice, err := w.write(held, c, request)
+	advice, err := w.write(held, c, o)
 	// A renewal that meets its own commit would take the job for lost. The commit is fenced anyway.
 	stop()
 	if err != nil {
@@ -104,16 +153,14 @@ func (w *worker) produce(
 	return advice, w.store.commitAdvice(ctx, c, advice)
 }
 
-func (w *worker) write(
-	ctx context.Context, c claim, request pipeline.AdviseRequest,
-) (pipeline.Advice, error) {
-	w.show(ctx, request, advising, advisingVersion)
-	item, err := w.store.findItem(ctx, w.rules.base.Version, request.Found.Class, request.Found.Label)
+func (w *worker) write(ctx context.Context, c claim, o order) (pipeline.Advice, error) {
+	item, err := o.item(ctx)
 	if err != nil {
 		return pipeline.Advice{}, err
 	}
+	item, region := w.rules.regional(item, o.region)
 	return w.adviser.advise(ctx, question{
-		item: item, locale: request.Locale, job: c.job.String(), attempt: c.attempt,
+		item: item, region: region, locale: o.locale, job: c.job.String(), attempt: c.attempt, anew: o.anew,
 	})
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/redisdb"
 	"github.com/wastecoach/wastecoach/internal/testdb"
 	"github.com/wastecoach/wastecoach/internal/testredis"
+	"github.com/wastecoach/wastecoach/services/recycling/rulebase"
 )
 
 const testLease = time.Second
@@ -65,20 +66,29 @@ func (p *plant) redisConfig() redisdb.Config {
 // worker is as Work makes it, in a process of its own as far as the others can tell.
 func (p *plant) worker(t *testing.T, name string) *worker {
 	t.Helper()
-	model, err := llm.New(p.llm, modelprovider.Deps{Log: discard(), Registerer: prometheus.NewRegistry()})
+	model, err := llm.New(p.llm, modelprovider.Deps{
+		Log: discard(), Registerer: prometheus.NewRegistry(), Redis: p.redis.Client(1),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	adviser := p.adviser(t, p.rules)
+	adviser.model = model
+	return &worker{
+		name: name, lease: testLease, store: p.rules.store, rules: p.rules, adviser: adviser,
+		progress: progress.NewStore(p.redis.Client(1)), tasks: adviser.desk.tasks, logger: discard(),
+	}
+}
+
+// adviser is one process's, without a model.
+func (p *plant) adviser(t *testing.T, r *rules) *adviser {
+	t.Helper()
 	tasks := queue.NewClient(p.redisConfig().Asynq())
 	t.Cleanup(func() { _ = tasks.Close() })
-	return &worker{
-		name: name, lease: testLease, store: p.rules.store, rules: p.rules,
-		adviser: &adviser{
-			model:   model,
-			cache:   &adviceCache{redis: p.redis.Client(2), model: p.llm.ModelName(), prompt: "v1"},
-			metrics: newAdviceMetrics(prometheus.NewRegistry()), logger: discard(),
-		},
-		progress: progress.NewStore(p.redis.Client(1)), tasks: tasks, logger: discard(),
+	return &adviser{
+		cache:   newAdviceCache(p.redis.Client(2), p.llm.ModelName(), "v1"),
+		desk:    &desk{store: r.store, tasks: tasks, logger: discard()},
+		metrics: newAdviceMetrics(prometheus.NewRegistry()), logger: discard(),
 	}
 }
 
@@ -287,7 +297,9 @@ func TestKillBetweenAnswerAndCommitPaysOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = doomed.adviser.advise(t.Context(), question{item: item, locale: "en", job: request.JobID.String()})
+	_, err = doomed.adviser.advise(t.Context(), question{
+		item: item, region: rulebase.Nationwide, locale: "en", job: request.JobID.String(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
