@@ -100,8 +100,8 @@ func TestSearchUsesItsIndex(t *testing.T) {
 	}
 	for _, typed := range []string{"페트병", "패트병", "고장난 우산 버리기", "ㅂㅈㅂㅌㄹ", "styrofom"} {
 		query := rulebase.Ask(typed)
-		rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS) "+searchSQL, r.base.Version,
-			query.Texts, oneSyllable, query.Initials, "", 20, 0)
+		rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS) "+searchSQL,
+			r.base.Version, query.Texts, oneSyllable, query.Initials, "", 20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
