@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/wastecoach/wastecoach/internal/outbound"
 )
 
 const (
@@ -42,10 +44,11 @@ type endpoints struct {
 	verifier, native *oidc.IDTokenVerifier
 }
 
+// newRelyingParty guards what is asked: the issuer's documents name the other addresses.
 func newRelyingParty(cfg ProviderConfig, now func() time.Time) *relyingParty {
-	return &relyingParty{ProviderConfig: cfg, now: now, client: &http.Client{
-		Transport: otelhttp.NewTransport(http.DefaultTransport), Timeout: providerTimeout,
-	}}
+	client := outbound.NewClient(providerTimeout, cfg.reachable()...)
+	client.Transport = otelhttp.NewTransport(client.Transport)
+	return &relyingParty{ProviderConfig: cfg, now: now, client: client}
 }
 
 // endpoints returns what discovery found, or ErrProviderUnavailable.

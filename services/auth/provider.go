@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -39,6 +40,9 @@ type ProviderConfig struct {
 	OAuth2 *OAuth2Config `json:"oauth2"`
 	// Interactive tells that a person must answer in a browser; true unless said otherwise.
 	Interactive *bool `json:"interactive"`
+	// Networks are those, beside the public ones, that the provider's endpoints may be in, e.g.
+	// 10.20.0.0/16 for a company's own; a loopback issuer may be on all loopback addresses.
+	Networks []netip.Prefix `json:"networks"`
 }
 
 // Provider is what apps are told about a ProviderConfig.
@@ -132,6 +136,16 @@ func (o *OAuth2Config) complete() error {
 		}
 	}
 	return nil
+}
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// reachable lists the networks that are not public but may be asked.
+func (p *ProviderConfig) reachable() []netip.Prefix {
+	if issuer, err := url.Parse(p.Issuer); err == nil && isLoopback(issuer) {
+		return slices.Concat(p.Networks, loopback)
+	}
+	return p.Networks
 }
 
 func secureURL(u *url.URL) bool {
