@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -25,26 +26,28 @@ var (
 	)
 )
 
-// Bind reads the body as one strict JSON value: unknown fields are errors.
+// Bind reads the body as one strict JSON value: unknown and doubled fields are errors.
 func Bind(c *gin.Context, into any) error {
 	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || media != "application/json" {
 		return errNotJSON
 	}
-	decoder := json.NewDecoder(c.Request.Body)
+	body, err := io.ReadAll(c.Request.Body)
+	if err != nil {
+		return bindError(err)
+	}
+	if err := checkShape(body); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return bindError(err)
 	}
-	var tooLarge *http.MaxBytesError
-	switch _, err := decoder.Token(); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case errors.As(err, &tooLarge):
-		return bindError(err)
-	default:
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errMalformed.Detailf("There is more than one JSON value in the body.")
 	}
+	return nil
 }
 
 func bindError(err error) error {
@@ -68,9 +71,7 @@ func bindError(err error) error {
 		if plain, err := strconv.Unquote(name); err == nil {
 			name = plain
 		}
-		return errMalformed.Detailf("The body has an unknown field.").WithFields(problem.Field{
-			Pointer: "/" + escape.Replace(name), Code: "unknown_field", Detail: "is not known here",
-		})
+		return unknownField(name)
 	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errMalformed.Because(err)
 	default: // valid JSON that a field's own UnmarshalText refuses

@@ -36,6 +36,8 @@ func TestBind(t *testing.T) {
 		unknown   = "The body has an unknown field."
 		two       = "There is more than one JSON value in the body."
 		unread    = "A field has a value that cannot be read."
+		twice     = "A field stands twice in the body."
+		deep      = "The body is nested deeper than 16 levels."
 	)
 	wrong := func(pointer, detail string) []problem.Field {
 		return []problem.Field{{Pointer: pointer, Code: "wrong_type", Detail: detail}}
@@ -43,6 +45,7 @@ func TestBind(t *testing.T) {
 	strange := func(pointer string) []problem.Field {
 		return []problem.Field{{Pointer: pointer, Code: "unknown_field", Detail: "is not known here"}}
 	}
+	doubled := []problem.Field{{Pointer: "/name", Code: "duplicate_field", Detail: "stands here twice"}}
 	spaces := strings.Repeat(" ", 64<<10)
 	const tooLarge = "The body is larger than 65536 bytes."
 	tests := map[string]struct {
@@ -61,6 +64,20 @@ func TestBind(t *testing.T) {
 		"garbage behind":  {js, `{}}`, 400, "malformed", two, nil},
 		"unknown field":   {js, `{"nam":1}`, 400, "malformed", unknown, strange("/nam")},
 		"unknown and odd": {js, `{"~\"/":1}`, 400, "malformed", unknown, strange(`/~0"~1`)},
+		"other letters":   {js, `{"Name":"a"}`, 400, "malformed", unknown, strange("/Name")},
+		"letters that fold": {
+			js, `{"tagſ":[]}`, 400, "malformed", unknown, strange("/tagſ"),
+		},
+		"twice": {js, `{"name":"b","name":"a"}`, 400, "malformed", twice, doubled},
+		"twice within": {
+			js, `{"name":"a","location":{"name":1,"name":2}}`, 400, "malformed", twice, doubled,
+		},
+		"same name at two levels": {
+			js, `{"location":{"name":1},"name":"a"}`, 400, "malformed", unknown, strange("/name"),
+		},
+		"same value twice": {js, `{"name":"a","tags":["name","name"]}`, 200, "", "", nil},
+		"deep":             {js, strings.Repeat(`{"tags":[`, 9), 400, "malformed", deep, nil},
+		"not UTF-8":        {js, "{\"name\":\"\xff\"}", 400, "malformed", "The body is not UTF-8.", nil},
 		"number for string": {
 			js, `{"name":5}`, 400, "malformed", wrongType,
 			wrong("/name", "must be string, not number"),

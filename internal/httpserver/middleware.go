@@ -1,7 +1,9 @@
 package httpserver
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -13,7 +15,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofrs/uuid/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/wastecoach/wastecoach/internal/audit"
 	"github.com/wastecoach/wastecoach/internal/outage"
 	"github.com/wastecoach/wastecoach/internal/problem"
 	"github.com/wastecoach/wastecoach/internal/telemetry"
@@ -31,15 +35,21 @@ var errMethodNotAllowed = problem.New(
 // plainID is what we accept as somebody else's request id: it is logged and sent on.
 var plainID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 
-func requestID(c *gin.Context) {
+// identify gives the request its id, its client's address and its end in time. All three go into
+// one context, as each copy of the request costs.
+func identify(c *gin.Context) {
 	id := c.GetHeader(requestIDHeader)
 	if !plainID.MatchString(id) {
 		id = uuid.Must(uuid.NewV7()).String()
 	}
 	c.Header(requestIDHeader, id)
 	c.Set(requestIDKey, id)
-	ctx := telemetry.With(c.Request.Context(), slog.String(requestIDKey, id))
+	ctx, cancel := context.WithTimeout(c.Request.Context(), handleTimeout)
+	defer cancel()
+	ctx = audit.WithAddress(ctx, c.ClientIP())
+	ctx = telemetry.With(ctx, slog.String(requestIDKey, id))
 	c.Request = c.Request.WithContext(ctx)
+	c.Next()
 }
 
 // RequestID returns the id that the answer's X-Request-Id carries.
@@ -98,10 +108,22 @@ func renderProblem(c *gin.Context) {
 var errUnavailable = problem.New(problem.Unavailable, "unavailable",
 	"A part of the system cannot be reached. The same request may succeed in a moment.")
 
+var errNotText = problem.New(problem.Invalid, "not_text",
+	"A text has characters that cannot be stored, such as NUL.")
+
+// notText is the SQLSTATE of text that PostgreSQL cannot hold: nobody but the client wrote it.
+const notText = "22021"
+
 // classify gives an error of no known kind its own: an outage is worth a retry, a fault is not.
 func classify(err error) *problem.Error {
 	e := problem.From(err)
-	if e.Kind == problem.Internal && outage.Is(err) {
+	var pg *pgconn.PgError
+	switch {
+	case e.Kind != problem.Internal:
+		return e
+	case errors.As(err, &pg) && pg.Code == notText:
+		return errNotText.Because(err)
+	case outage.Is(err):
 		return errUnavailable.Because(err)
 	}
 	return e
@@ -140,10 +162,15 @@ func fail(err error) gin.HandlerFunc {
 	return func(c *gin.Context) { _ = c.Error(err) }
 }
 
-// Handle adapts a handler that returns its error.
+// Handle adapts a handler that returns its error. It is the last in a route's chain, so that the
+// route's limit counts for whom the token before it stands.
 func Handle(h func(c *gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if err := h(c); err != nil {
+		err := admit(c)
+		if err == nil {
+			err = h(c)
+		}
+		if err != nil {
 			_ = c.Error(err)
 		}
 	}

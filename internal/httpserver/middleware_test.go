@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofrs/uuid/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wastecoach/wastecoach/internal/httpserver"
@@ -34,6 +35,9 @@ func TestProblems(t *testing.T) {
 		"wrapped": {fmt.Errorf("reading: %w", notFound), 404, "thing_not_found", false, "", "", "INFO"},
 		"unknown": {errors.New("secret"), 500, "internal", false, "", "", "ERROR"},
 		"outage":  {fmt.Errorf("secret: %w", away), 503, "unavailable", true, "1", "", "ERROR"},
+		"text with NUL": {
+			fmt.Errorf("secret: %w", &pgconn.PgError{Code: "22021"}), 422, "not_text", false, "", "", "INFO",
+		},
 		"rate limit": {
 			problem.New(problem.RateLimited, "slow_down", "Wait.").After(2300 * time.Millisecond),
 			429, "slow_down", true, "3", "", "INFO",

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"golang.org/x/sync/errgroup"
 
@@ -21,10 +22,14 @@ import (
 )
 
 // Bounds of a request. maxBody is far above any JSON that the API takes: photos go to S3.
+// handleTimeout is beyond the longest poll, writeTimeout beyond what a slow phone needs for an answer.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
+	handleTimeout     = 40 * time.Second
+	writeTimeout      = 60 * time.Second
 	idleTimeout       = 2 * time.Minute
+	maxHeader         = 32 << 10
 	maxBody           = 64 << 10
 	readyTimeout      = 2 * time.Second
 )
@@ -37,6 +42,12 @@ type Config struct {
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"0s"`
 	// DrainTimeout bounds the wait for requests under way.
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"15s"`
+	// TrustedProxies are the networks of our own proxies, e.g. 10.244.0.0/16,127.0.0.0/8: only what
+	// they say in X-Forwarded-For is believed to be a client's address.
+	TrustedProxies Networks `env:"TRUSTED_PROXIES"`
+	// CORSOrigins are the web pages that browsers let call us, e.g. https://app.example.com.
+	CORSOrigins []Origin    `env:"CORS_ORIGINS"`
+	Limits      LimitConfig `envPrefix:"LIMIT_"`
 }
 
 // Check tells whether a part that the service needs can be reached.
@@ -52,6 +63,9 @@ type Options struct {
 	OpenAPI []byte
 	// Ready names the checks of /readyz.
 	Ready map[string]Check
+	// Common is the Redis database in which all replicas count requests together; with nil each
+	// counts its own.
+	Common *redis.Client
 }
 
 // Server is a gin engine with request ids, logs, metrics, problem documents and health routes.
@@ -60,19 +74,25 @@ type Server struct {
 	API    *gin.RouterGroup
 	engine *gin.Engine
 	opts   Options
-	drain  chan struct{}
-	stop   sync.Once
+	gate   *gate
+	// origins answers for the pages that may call.
+	origins gin.HandlerFunc
+	drain   chan struct{}
+	stop    sync.Once
 }
 
-// New returns a Server without routes of its own.
+// New returns a Server without routes of its own. Until it runs with a Config it trusts no proxy,
+// knows no web page and limits nobody.
 func New(opts Options) *Server {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // gin's redirects pass the middleware by
 	engine.ContextWithFallback = true
-	s := &Server{engine: engine, opts: opts, drain: make(chan struct{})}
-	engine.Use(requestID, s.observe(newMetrics(opts)), renderProblem, s.recoverPanic, limitBody)
+	s := &Server{engine: engine, opts: opts, gate: newGate(opts), drain: make(chan struct{})}
+	s.apply(Config{})
+	engine.Use(identify, s.observe(newMetrics(opts)), secure, renderProblem, s.recoverPanic, limitBody)
+	engine.Use(func(c *gin.Context) { s.origins(c) }, s.gate.enter)
 	engine.NoRoute(fail(problem.New(problem.NotFound, "route_not_found", "There is no such route.")))
 	engine.NoMethod(fail(errMethodNotAllowed))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
@@ -82,9 +102,16 @@ func New(opts Options) *Server {
 	})))
 	s.API = engine.Group("/api/v1/" + opts.Service)
 	s.API.GET("/openapi.json", func(c *gin.Context) {
+		c.Header("Cache-Control", "public, max-age=300")
 		c.Data(http.StatusOK, "application/json", opts.OpenAPI)
 	})
 	return s
+}
+
+func (s *Server) apply(cfg Config) {
+	cfg.TrustedProxies.trustedBy(s.engine)
+	s.origins = crossOrigin(cfg.CORSOrigins)
+	s.gate.set(cfg.Limits)
 }
 
 // Handler returns the whole frame as a handler, for Run and for tests.
@@ -107,11 +134,14 @@ func (s *Server) Run(ctx context.Context, cfg Config) error {
 
 // Serve is Run on a listener that the caller opened.
 func (s *Server) Serve(ctx context.Context, listener net.Listener, cfg Config) error {
+	s.apply(cfg)
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn),
 	}
 	s.opts.Logger.InfoContext(ctx, "listening", "addr", listener.Addr().String())

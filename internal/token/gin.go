@@ -27,6 +27,15 @@ func (v *Verifier) Require() gin.HandlerFunc {
 	}
 }
 
+// Known returns whom the request acts for, and false where that was not asked.
+func Known(c *gin.Context) (Principal, bool) {
+	p, ok := c.Get(principalKey)
+	if !ok {
+		return Principal{}, false
+	}
+	return p.(Principal), true //nolint:forcetypeassert // only Require sets it
+}
+
 // From returns whom the request acts for. The route must be behind Require.
 func From(c *gin.Context) Principal {
 	return c.MustGet(principalKey).(Principal) //nolint:forcetypeassert // only Require sets it

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -66,15 +65,6 @@ func Sign(key ed25519.PrivateKey, kid string, p Principal, now time.Time) (strin
 		SessionID: p.SessionID,
 		Name:      p.Name,
 	}).Serialize()
-}
-
-// keysTimeout bounds the fetch of the keys: requests wait for it.
-const keysTimeout = 5 * time.Second
-
-// RemoteKeys are the keys that the auth service publishes at url.
-func RemoteKeys(ctx context.Context, url string) oidc.KeySet {
-	return oidc.NewRemoteKeySet(
-		oidc.ClientContext(ctx, &http.Client{Timeout: keysTimeout}), url)
 }
 
 // Verifier checks access tokens against a key set.

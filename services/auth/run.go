@@ -29,8 +29,11 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	defer pool.Close()
 	client := cfg.Redis.Open(redisdb.Sessions)
 	defer client.Close()
+	common := cfg.Redis.Open(redisdb.Common)
+	defer common.Close()
 	server, keys, err := newServer(parts{
-		cfg: cfg, pool: pool, redis: client, registry: telemetry.NewRegistry(), logger: logger, now: time.Now,
+		cfg: cfg, pool: pool, redis: client, common: common, registry: telemetry.NewRegistry(),
+		logger: logger, now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -49,6 +52,7 @@ type parts struct {
 	cfg      Config
 	pool     *pgxpool.Pool
 	redis    *redis.Client
+	common   *redis.Client
 	registry *prometheus.Registry
 	logger   *slog.Logger
 	now      func() time.Time
@@ -76,7 +80,7 @@ func newServer(p parts) (*httpserver.Server, *keyring, error) {
 		return nil, nil, err
 	}
 	server := httpserver.New(httpserver.Options{
-		Service: "auth", Logger: p.logger, Registry: p.registry, OpenAPI: document,
+		Service: "auth", Logger: p.logger, Registry: p.registry, OpenAPI: document, Common: p.common,
 		Ready: map[string]httpserver.Check{
 			"postgres": postgres.Ready(p.pool), "redis": redisdb.Ready(p.redis), "keys": keys.ready,
 		},

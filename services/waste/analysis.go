@@ -2,6 +2,7 @@ package waste
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -115,6 +116,11 @@ func (f Feedback) Validate() error {
 	if len([]rune(f.Comment)) > maxComment {
 		faults = append(faults, problem.Field{
 			Pointer: "/comment", Code: "too_long", Detail: "has more than 500 characters",
+		})
+	}
+	if strings.ContainsRune(f.Comment, 0) { // PostgreSQL's text cannot hold it
+		faults = append(faults, problem.Field{
+			Pointer: "/comment", Code: "not_text", Detail: "has the character NUL",
 		})
 	}
 	return invalid(faults)

@@ -20,7 +20,7 @@ type routes struct {
 func (a *routes) add(g *gin.RouterGroup, verifier *token.Verifier) {
 	g.Use(verifier.Require())
 	g.POST("/uploads", httpserver.Handle(a.announceUpload))
-	g.POST("/analyses", httpserver.Handle(a.createAnalysis))
+	g.POST("/analyses", httpserver.Costly, httpserver.Handle(a.createAnalysis))
 	g.GET("/analyses", httpserver.Handle(a.listAnalyses))
 	g.GET("/analyses/:id", httpserver.Quiet, httpserver.Handle(a.getAnalysis))
 	g.GET("/analyses/:id/photo", httpserver.Handle(a.getPhoto))

@@ -320,6 +320,7 @@ func TestFeedbackForgetsTheAnswer(t *testing.T) {
 	s.call("POST", path, "{}", "Content-Type", "text/plain").wantCode(415, "not_json")
 	s.call("POST", path, "{}", "Authorization", "").wantCode(401, "unauthorized")
 	unknown := "/analyses/" + uuid.Must(uuid.NewV7()).String() + "/feedback"
+	s.call("POST", path, Feedback{Class: "glass", Comment: "a\x00b"}).wantCode(422, "invalid")
 	s.call("POST", unknown, Feedback{Class: "glass"}).wantCode(404, "analysis_not_found")
 
 	s.call("POST", path, Feedback{Class: was}).want(http.StatusNoContent)

@@ -111,7 +111,7 @@ func (p *parts) server(
 	}
 	p.registry.MustRegister(queue.NewCollector(p.jobs, queue.Waste, queue.Recycling))
 	server := httpserver.New(httpserver.Options{
-		Service: "waste", Logger: logger, Registry: p.registry, OpenAPI: document,
+		Service: "waste", Logger: logger, Registry: p.registry, OpenAPI: document, Common: p.common,
 		Ready: map[string]httpserver.Check{"PostgreSQL": postgres.Ready(p.pool)},
 	})
 	store, shown := NewStore(p.pool), progress.NewStore(p.jobs)

@@ -61,6 +61,10 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 		own["users"][strings.ToUpper(peer)+"_INTERNAL_TOKEN"] = s.Internal[peer]
 		own["users"][strings.ToUpper(peer)+"_URL"] = a.Inside + servicePrefix + peer
 	}
+	fallback := map[string]string{}
+	for name, rate := range devLimits {
+		fallback["HTTP_LIMIT_"+name] = rate
+	}
 	maps.Copy(own["waste"], model("VISION_", cfg.Vision, cfg.ModelLatency))
 	maps.Copy(own["recycling"], model("LLM_", cfg.LLM, cfg.ModelLatency))
 	all := map[string][]string{}
@@ -72,10 +76,17 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 			"REDIS_PASSWORD":     s.Redis,
 			"JWKS_URL":           a.Inside + "/api/v1/auth/.well-known/jwks.json",
 			"HTTP_DRAIN_TIMEOUT": cfg.Grace.String(),
+			// The proxy's address, and that of whoever asks a replica directly.
+			"HTTP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128",
 		})
-		all[service] = lines(strings.ToUpper(service)+"_", vars, cfg.Environ)
+		all[service] = lines(strings.ToUpper(service)+"_", vars, fallback, cfg.Environ)
 	}
 	return all, nil
+}
+
+// devLimits count as in production, but do not stop one machine's benchmarks, which all are one user.
+var devLimits = map[string]string{
+	"ADDRESS": "6000000/1m", "READS": "6000000/1m", "WRITES": "600000/1m", "COSTLY": "600000/1m",
 }
 
 func model(prefix, provider string, latency *time.Duration) map[string]string {
@@ -89,9 +100,13 @@ func model(prefix, provider string, latency *time.Duration) map[string]string {
 	return vars
 }
 
-// lines adds the caller's variables of the service to ours, which win.
-func lines(prefix string, vars map[string]string, environ []string) []string {
+// lines adds the caller's variables of the service to ours: to vars, which win, and to the fallback,
+// which loses.
+func lines(prefix string, vars, fallback map[string]string, environ []string) []string {
 	merged := map[string]string{}
+	for name, value := range fallback {
+		merged[prefix+name] = value
+	}
 	for _, line := range environ {
 		key, value, _ := strings.Cut(line, "=")
 		name, mine := strings.CutPrefix(key, prefix)

@@ -375,6 +375,7 @@ func TestEnvironPassesOnAndIsOurs(t *testing.T) {
 		Environ: []string{
 			"WASTE_VISION_API_KEY_FILE=/run/key", "WASTE_POSTGRES_DSN=elsewhere", "HOME=/root",
 			"WASTE_POSTGRES_DSN_FILE=/run/dsn", "RECYCLING_LLM_MODEL=a=b", "LOG_LEVEL=debug",
+			"WASTE_HTTP_LIMIT_READS=5/1m", "WASTE_HTTP_TRUSTED_PROXIES=0.0.0.0/0",
 		},
 	}, secrets{MasterKey: "k"}, addresses{Postgres: func(role string) string { return "dsn of " + role }})
 	if err != nil {
@@ -383,6 +384,8 @@ func TestEnvironPassesOnAndIsOurs(t *testing.T) {
 	for _, want := range []string{
 		"WASTE_VISION_API_KEY_FILE=/run/key", "WASTE_POSTGRES_DSN=dsn of waste", "LOG_LEVEL=debug",
 		"WASTE_VISION_PROVIDER=simulator", "WASTE_VISION_SIMULATOR_LATENCY=20ms",
+		"WASTE_HTTP_LIMIT_READS=5/1m", "WASTE_HTTP_LIMIT_WRITES=" + devLimits["WRITES"],
+		"WASTE_HTTP_TRUSTED_PROXIES=127.0.0.0/8,::1/128",
 	} {
 		if !slices.Contains(all["waste"], want) {
 			t.Errorf("%s is missing in %q", want, all["waste"])
