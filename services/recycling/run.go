@@ -45,7 +45,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	erasure.Mount(server.Internal(), cfg.InternalToken, &eraser{rules.store})
+	erasure.Mount(server.Internal(), cfg.InternalToken, &eraser{p.rules.store})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx, cfg.HTTP) })
 	group.Go(func() error {
