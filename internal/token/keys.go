@@ -22,9 +22,9 @@ const (
 )
 
 // RemoteKeys are the keys that the auth service publishes at url.
-func RemoteKeys(ctx context.Context, url string) oidc.KeySet {
+func RemoteKeys(ctx context.Context, url string, now func() time.Time) oidc.KeySet {
 	return oidc.NewRemoteKeySet(oidc.ClientContext(ctx, &http.Client{
-		Transport: &keeper{base: http.DefaultTransport, now: time.Now}, Timeout: keysTimeout,
+		Transport: &keeper{base: http.DefaultTransport, now: now}, Timeout: keysTimeout,
 	}), url)
 }
 

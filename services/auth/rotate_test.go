@@ -55,7 +55,7 @@ func TestRotateKeysSignsNobodyOut(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	remote := func() oidc.KeySet {
-		return token.RemoteKeys(t.Context(), w.url+prefix+"/.well-known/jwks.json")
+		return token.RemoteKeys(t.Context(), w.url+prefix+"/.well-known/jwks.json", w.clock.now)
 	}
 	keys := remote()
 	// Another service knows the keys from before, or starts just now; new verifiers remember no token.

@@ -32,7 +32,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 			"settle", cfg.Deletion.Settle)
 	}
 	p := parts{
-		cfg: cfg, pool: pool, keys: token.RemoteKeys(ctx, cfg.JWKSURL),
+		cfg: cfg, pool: pool, keys: token.RemoteKeys(ctx, cfg.JWKSURL, time.Now),
 		registry: telemetry.NewRegistry(), logger: logger, now: time.Now,
 	}
 	server, err := newServer(p)

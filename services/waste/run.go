@@ -87,7 +87,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 		return err
 	}
 	defer p.close()
-	verifier, err := token.NewVerifier(token.RemoteKeys(ctx, cfg.JWKSURL), time.Now)
+	verifier, err := token.NewVerifier(token.RemoteKeys(ctx, cfg.JWKSURL, time.Now), time.Now)
 	if err != nil {
 		return err
 	}
