@@ -221,14 +221,15 @@ func (c *imageCache) trim(ctx context.Context) error {
 
 // forget drops an answer that a user called wrong: the photo's own, and that of the one like it.
 func (c *imageCache) forget(ctx context.Context, sum []byte, fingerprint *string) {
-	keys := []string{c.photo(hex.EncodeToString(sum))}
+	sums := [][]byte{sum}
 	var f imagehash.Fingerprint
 	if fingerprint != nil && f.UnmarshalText([]byte(*fingerprint)) == nil {
-		if like, err := c.nearest(ctx, f); err == nil && like != "" {
-			keys = append(keys, c.photo(like))
+		like, err := c.nearest(ctx, f)
+		if raw, decodeErr := hex.DecodeString(like); err == nil && decodeErr == nil && like != "" {
+			sums = append(sums, raw)
 		}
 	}
-	if err := c.redis.Del(ctx, keys...).Err(); err != nil {
+	if _, err := c.forgetPhotos(ctx, sums); err != nil {
 		c.logger.WarnContext(ctx, "cached answer not forgotten", "error", err)
 	}
 }
