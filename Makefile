@@ -18,6 +18,15 @@ TFLINT_MODULE := github.com/terraform-linters/tflint
 TFLINT_VERSION := $(shell sed -n 's|^\t$(TFLINT_MODULE) \(v[^ ]*\).*|\1|p' tools/tflint/go.mod)
 TFLINT := bin/tflint-$(TFLINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
 
+OASDIFF_MODULE := github.com/oasdiff/oasdiff
+OASDIFF_VERSION := $(shell sed -n 's|^\t$(OASDIFF_MODULE) \(v[^ ]*\).*|\1|p' tools/oasdiff/go.mod)
+OASDIFF := bin/oasdiff-$(OASDIFF_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
+# npm's own record of what it has installed.
+NODE_MODULES := tools/contract/node_modules/.package-lock.json
+# The app's flow in TypeScript, type-checked against the contract.
+APP := tools/contract/dist/analyze.js
+
 # A clone owned by another user has no readable version information.
 VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
@@ -38,7 +47,7 @@ dev: ## Run the whole system on this machine (ARGS=--reset …)
 
 .PHONY: test
 test: ## Set up, lint, then run every test: what CI runs
-	@$(MAKE) -j2 setup $(LINT) $(TFLINT)
+	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF)
 	@$(MAKE) lint
 	@$(MAKE) unit
 
@@ -47,7 +56,7 @@ setup: ## Install the system packages that tests need and that are missing
 	@tools/setup.sh test
 
 .PHONY: lint
-lint: $(LINT) $(TFLINT) ## Check formatting, style and the walls between packages
+lint: $(LINT) $(TFLINT) contract ## Check formatting, style, the walls between packages, and the API's contract
 	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
 	@$(LINT) run
 	@echo "lint: shell scripts, Ansible, Terraform"
@@ -55,6 +64,17 @@ lint: $(LINT) $(TFLINT) ## Check formatting, style and the walls between package
 	@cd infra/ansible && ansible-lint --offline -q
 	@terraform fmt -check -recursive infra/terraform
 	@$(TFLINT) --config=$(CURDIR)/.tflint.hcl --recursive --chdir=infra/terraform
+
+.PHONY: contract
+contract: $(OASDIFF) $(APP) ## Lint the API's contract, compare it with the last release's, build its client
+	@node tools/contract/lint.mjs docs/openapi.yaml
+	@node tools/contract/breaking.mjs . $(OASDIFF)
+	@OASDIFF=$(OASDIFF) node --test --test-reporter=dot tools/contract/breaking.test.mjs
+
+.PHONY: baseline
+baseline: ## Make today's contract what later ones may not break: part of the commit that a release tags
+	@cp docs/openapi.yaml api/baseline/openapi.yaml
+	@echo '{}' >api/baseline/accepted.json
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code
@@ -96,7 +116,7 @@ bin/wcctl:
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf bin
+	@rm -rf bin tools/contract/node_modules tools/contract/generated tools/contract/dist
 
 $(LINT): tools/golangci-lint/go.mod tools/golangci-lint/go.sum
 	@echo "lint: building golangci-lint $(LINT_VERSION) from its module: about two minutes, once"
@@ -110,4 +130,19 @@ $(TFLINT): tools/tflint/go.mod tools/tflint/go.sum
 	@echo "lint: building tflint $(TFLINT_VERSION) from its module: about three minutes, once"
 	@mkdir -p bin
 	@cd tools/tflint && go build -buildvcs=false -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $(TFLINT_MODULE)
+	@touch $@
+
+$(OASDIFF): tools/oasdiff/go.mod tools/oasdiff/go.sum
+	@echo "contract: building oasdiff $(OASDIFF_VERSION) from its module, once"
+	@mkdir -p bin
+	@cd tools/oasdiff && go build -buildvcs=false -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $(OASDIFF_MODULE)
+	@touch $@
+
+$(NODE_MODULES): tools/contract/package.json tools/contract/package-lock.json
+	@cd tools/contract && npm ci --no-progress --loglevel=error
+	@touch $@
+
+$(APP): docs/openapi.yaml $(NODE_MODULES) $(wildcard tools/contract/*.ts) tools/contract/*.json
+	@cd tools/contract && node_modules/.bin/openapi-typescript ../../docs/openapi.yaml -o generated/openapi.d.ts
+	@cd tools/contract && node_modules/.bin/tsc
 	@touch $@

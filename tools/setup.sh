@@ -49,6 +49,8 @@ missing() {
 	if [[ $mode == test ]]; then
 		needs ansible-lint ansible-lint
 		needs shellcheck shellcheck
+		needs node nodejs
+		needs npm npm
 		needs sshd openssh-server
 		needs nft nftables
 	fi

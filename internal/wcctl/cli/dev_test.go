@@ -144,6 +144,7 @@ func TestDevRunsTheWholeSystem(t *testing.T) {
 		t.Errorf("the first photo: %+v", job)
 	}
 	t.Run("status", s.testStatus)
+	t.Run("typescript", s.testTypeScript)
 	t.Run("second", s.testSecond)
 	t.Run("env", s.testEnv)
 	t.Run("migrate", s.testMigrate)
