@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -14,8 +15,13 @@ import (
 // Format is how a file of collection points is written.
 type Format string
 
-// CSV is the layout of Korea's public data: comma separated with a header, in UTF-8 or CP949.
-const CSV Format = "csv"
+// The formats; files are in UTF-8, with a byte order mark or without, or in CP949.
+const (
+	// CSV is the layout of Korea's public data: comma separated, with a header.
+	CSV Format = "csv"
+	// GeoJSON is a FeatureCollection of points; its properties are named as CSV's columns are.
+	GeoJSON Format = "geojson"
+)
 
 // maxRefusals is how many refused rows a Report describes; it counts all of them.
 const maxRefusals = 1000
@@ -28,6 +34,14 @@ type Options struct {
 	Accepts []wasteclass.Class
 	// DryRun reports what an import would do and changes nothing.
 	DryRun bool
+	// Progress, where given, is told after some thousand rows how much of the file is done.
+	Progress func(Progress)
+}
+
+// Progress is how much of a file is read and written, though not yet for others to see.
+type Progress struct {
+	Bytes int64
+	Rows  int
 }
 
 // Report tells what an import did.
@@ -37,15 +51,18 @@ type Report struct {
 	Inserted  int       `json:"inserted"`
 	Updated   int       `json:"updated"`
 	Unchanged int       `json:"unchanged"`
-	Swapped   int       `json:"swapped"` // rows whose latitude and longitude were exchanged
+	Swapped   int       `json:"swapped"`       // rows whose latitude and longitude were exchanged
+	NoHours   int       `json:"unknown_hours"` // good rows whose hours are missing or not understood
 	Refused   int       `json:"refused"`
 	Refusals  []Refusal `json:"refusals"`
 	DryRun    bool      `json:"dry_run"`
 }
 
-// Refusal says why one row was left out; Line counts from 1, the header included.
+// Refusal says why one row was left out. Line is the file's, Row the row's number without header and
+// blank lines; both count from 1.
 type Refusal struct {
 	Line   int    `json:"line"`
+	Row    int    `json:"row"`
 	Reason string `json:"reason"`
 }
 
@@ -54,26 +71,51 @@ type Refusal struct {
 func Import(
 	ctx context.Context, pool *pgxpool.Pool, file io.Reader, format Format, opts Options,
 ) (Report, error) {
-	if format != CSV {
-		return Report{}, fmt.Errorf("importing points: format %q is not known, use %q", format, CSV)
+	if err := opts.check(); err != nil {
+		return Report{}, fmt.Errorf("importing points: %w", err)
 	}
-	if opts.Source == "" {
-		return Report{}, errors.New("importing points: the source has no name")
-	}
-	for _, class := range opts.Accepts {
-		if !class.Valid() {
-			return Report{}, fmt.Errorf("importing points: %q is no class of waste", class)
-		}
-	}
-	rows, err := openCSV(file, opts)
+	counted := &countingReader{reader: file}
+	rows, err := openRows(counted, format, opts)
 	if err != nil {
 		return Report{}, err
 	}
-	n, err := (&store{pool: pool}).upsert(ctx, rows.next, opts.DryRun)
+	n, err := (&store{pool: pool}).upsert(ctx, rows.next, opts.DryRun, func() {
+		if opts.Progress != nil {
+			opts.Progress(Progress{Bytes: counted.bytes, Rows: rows.report.Rows})
+		}
+	})
 	if err != nil {
 		return Report{}, fmt.Errorf("importing points: %w", err)
 	}
 	report := rows.report
 	report.Inserted, report.Updated, report.Unchanged = n.Inserted, n.Updated, n.Unchanged
 	return report, nil
+}
+
+func (o Options) check() error {
+	if strings.TrimSpace(o.Source) == "" {
+		return errors.New("the source has no name")
+	}
+	if err := plain("source", o.Source, maxName); err != nil {
+		return err
+	}
+	for _, class := range o.Accepts {
+		if !class.Valid() {
+			return fmt.Errorf("%q is no class of waste", class)
+		}
+	}
+	return nil
+}
+
+// countingReader knows how much was read.
+type countingReader struct {
+	reader io.Reader
+	bytes  int64
+}
+
+// Read implements io.Reader.
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.reader.Read(p)
+	c.bytes += int64(n)
+	return n, err
 }

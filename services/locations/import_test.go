@@ -1,6 +1,7 @@
 package locations
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,13 +111,17 @@ func TestImportKnowsHeaderVariants(t *testing.T) {
 		"English":           "Name,Latitude,Longitude,Address\n상자,37.5,127.0,somewhere\n",
 		"address alone":     "소재지지번주소,WGS84 위도,WGS84 경도\n상자,37.5,127.0\n",
 		"road or lot":       "소재지도로명주소,소재지지번주소,위도,경도\n,상자,37.5,127.0\n",
+		"title above":       "OO구 수거함 현황,,\n기준일: 2025-01-01,,\n시설명,위도,경도\n상자,37.5,127.0\n",
+		"square brackets":   "시설명,위도[WGS84],경도[WGS84]\n상자,37.5,127.0\n",
+		"x and y":           "설치위치,X좌표,Y좌표\n상자,127.0,37.5\n",
 		"exchanged":         "수거함명,위도,경도\n상자,127.0,37.5\n",
 		"carriage returns":  "수거함명,위도,경도\r\n상자,37.5,127.0\r\n\r\n",
 		"quoted with break": "수거함명,위도,경도\n\"상자\",\"37.5\",\"127.0\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rows, err := openCSV(strings.NewReader(file), Options{Source: "test", Accepts: []wasteclass.Class{"paper"}})
+			rows, err := openRows(strings.NewReader(file), CSV,
+				Options{Source: "test", Accepts: []wasteclass.Class{"paper"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,14 +160,16 @@ func TestImportRefusesRowsWithReasons(t *testing.T) {
 		"14,깨진 \x01 글자,주소,37.5,127.0,의류",                       // 16
 		"", // 17
 		"15,끝,주소,37.5,127.0,의류·건전지·우주선", // 18
+		"16,격자,주소,552345.1,198765.4,의류", // 19
 	}, "\n") + "\n"
 	report := load(t, s, file, Options{Source: "test"})
 	want := map[int]string{
 		3: "neither a name", 4: "no coordinates", 5: "latitude", 6: "longitude", 7: "not in Korea",
 		8: "not in Korea", 9: "not in Korea", 10: "우주선", 11: "what it takes", 12: "line 2",
 		13: "no coordinates", 14: "CSV", 15: "longer", 16: "broken letter",
+		19: "plane grid",
 	}
-	if report.Inserted != 2 || report.Rows != 16 || report.Refused != len(want) {
+	if report.Inserted != 2 || report.Rows != 17 || report.Refused != len(want) {
 		t.Errorf("report %+v", report)
 	}
 	got := map[int]string{}
@@ -187,6 +194,16 @@ func TestImportRefusesFiles(t *testing.T) {
 		{"empty", "", "csv", Options{Source: "x"}, "header"},
 		{"no coordinates", "수거함명,주소\n가,나\n", "csv", Options{Source: "x"}, "위도"},
 		{"no name", "위도,경도\n37,127\n", "csv", Options{Source: "x"}, "수거함명"},
+		{"UTF-16", "\xff\xfeA\x00", "csv", Options{Source: "x"}, "UTF-16"},
+		{"blank source", goodRows, "csv", Options{Source: " "}, "source"},
+		{"broken source", goodRows, "csv", Options{Source: "\x01"}, "source"},
+		{"no collection", `{"type":"Feature"}`, "geojson", Options{Source: "x"}, "FeatureCollection"},
+		{"list", `[]`, "geojson", Options{Source: "x"}, "FeatureCollection"},
+		{"nothing", ``, "geojson", Options{Source: "x"}, "FeatureCollection"},
+		{"no JSON", goodRows, "geojson", Options{Source: "x"}, "reading the file"},
+		{"features are no list", `{"features":{}}`, "geojson", Options{Source: "x"}, "FeatureCollection"},
+		{"cut off", geoHead + geoGood + ",", "geojson", Options{Source: "x"}, "reading the file"},
+		{"cut off behind", geoHead + geoGood, "geojson", Options{Source: "x"}, "reading the file"},
 		{"no source", goodRows, "csv", Options{}, "source"},
 		{"format", goodRows, "xlsx", Options{Source: "x"}, "xlsx"},
 		{"class", goodRows, "csv", Options{Source: "x", Accepts: []wasteclass.Class{"gold"}}, "gold"},
@@ -198,22 +215,166 @@ func TestImportRefusesFiles(t *testing.T) {
 	}
 }
 
+// manyRows is a file of n good rows.
+func manyRows(n int) string {
+	var text strings.Builder
+	text.WriteString("관리번호,수거함명,도로명주소,위도,경도,품목\n")
+	for i := range n {
+		fmt.Fprintf(&text, "B-%d,상자,주소,37.5,127.0,의류\n", i)
+	}
+	return text.String()
+}
+
 func TestBrokenFileWritesNothing(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
 	gone := errors.New("the disk is gone")
-	filler := strings.Repeat("B-%d,상자,주소,37.5,127.0,의류,\n", 1)
-	var text strings.Builder
-	text.WriteString(goodRows)
-	for i := range 30_000 {
-		fmt.Fprintf(&text, filler, i)
-	}
-	file := io.MultiReader(strings.NewReader(text.String()), iotest.ErrReader(gone))
+	file := io.MultiReader(strings.NewReader(manyRows(3*batchSize)), iotest.ErrReader(gone))
 	if _, err := Import(t.Context(), s.pool, file, CSV, Options{Source: "x"}); !errors.Is(err, gone) {
 		t.Errorf("Import = %v, want %v", err, gone)
 	}
 	if points := allPoints(t, s); len(points) != 0 {
 		t.Errorf("%d points of a broken file were written", len(points))
+	}
+}
+
+func TestInterruptedImportWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Import(ctx, s.pool, strings.NewReader(manyRows(3*batchSize)), CSV, Options{
+		Source: "x", Progress: func(Progress) { cancel() },
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Import = %v, want it canceled", err)
+	}
+	if points := allPoints(t, s); len(points) != 0 {
+		t.Errorf("%d points of an interrupted import were written", len(points))
+	}
+	if report := load(t, s, manyRows(10), Options{Source: "x"}); report.Inserted != 10 {
+		t.Errorf("the next import: %+v", report)
+	}
+}
+
+func TestImportTellsItsProgress(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	for _, n := range []int{batchSize, batchSize + 1} { // the first ends with a batch
+		file := manyRows(n)
+		var told []Progress
+		report := load(t, s, file, Options{
+			Source: fmt.Sprint(n), Progress: func(p Progress) { told = append(told, p) },
+		})
+		if report.Inserted != n {
+			t.Errorf("report of %d rows: %+v", n, report)
+		}
+		if len(told) != 2 || told[0].Rows != batchSize || told[1] != (Progress{Bytes: int64(len(file)), Rows: n}) {
+			t.Errorf("progress of %d rows: %+v", n, told)
+		}
+	}
+}
+
+func TestDryRunCountsWhatAnImportWouldDo(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	load(t, s, goodRows, Options{Source: "test"})
+	file := strings.Replace(goodRows, "37.5547", "37.5550", 1) + "A-3,셋째,주소,37.5,127.0,의류,\n"
+	dry := load(t, s, file, Options{Source: "test", DryRun: true})
+	done := load(t, s, file, Options{Source: "test"})
+	dry.DryRun = false
+	if fmt.Sprint(dry) != fmt.Sprint(done) || dry.Inserted != 1 || dry.Updated != 1 || dry.Unchanged != 1 {
+		t.Errorf("dry run %+v, import %+v", dry, done)
+	}
+}
+
+func TestUnclosedQuoteIsTold(t *testing.T) {
+	t.Parallel()
+	file := "수거함명,위도,경도\n좋음,37.5,127\n\"나쁨,37.5,127\n가려짐,37.5,127\n가려짐,37.5,127\n"
+	report := load(t, newTestStore(t), file, Options{Source: "x", Accepts: []wasteclass.Class{"paper"}})
+	if report.Inserted != 1 || report.Refused != 1 || report.Refusals[0].Line != 3 ||
+		!strings.Contains(report.Refusals[0].Reason, "nothing was read up to line") {
+		t.Errorf("report %+v", report)
+	}
+}
+
+func TestImportReadsHoursOfSeveralColumns(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	report := load(t, s, "관리번호,시설명,위도,경도,종류,평일운영시작시각,평일운영종료시각,토요일운영시작시각,토요일운영종료시각\n"+
+		"1,가,37.5,127.0,의류,09:00,18:00,09:00,13:00\n2,나,37.5,127.0,의류,09:00,18:00,00:00,00:00\n"+
+		"3,다,37.5,127.0,의류,,,,\n", Options{Source: "x"})
+	if report.Inserted != 3 || report.NoHours != 1 {
+		t.Errorf("report %+v", report)
+	}
+	for _, p := range allPoints(t, s) {
+		want := map[string]string{"1": "0-4 09:00-18:00, 5-5 09:00-13:00", "2": "0-4 09:00-18:00", "3": ""}[p.SourceID]
+		if got := shown(p.Hours); got != want {
+			t.Errorf("hours of %s: %s, want %s", p.SourceID, got, want)
+		}
+	}
+}
+
+const (
+	geoHead = `{"type":"FeatureCollection","name":{"a":[1]},"features":[` + "\n"
+	geoGood = `{"type":"Feature","id":7,"geometry":{"type":"Point","coordinates":[126.9779,37.5663,30]},` +
+		`"properties":{"수거함명":"첫째","품목":["폐건전지","형광등"],"운영시간":"24시간","extra":null,"n":1}}`
+)
+
+func TestImportReadsGeoJSON(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	place := func(coordinates, properties string) string {
+		return `{"type":"Feature","geometry":{"type":"Point","coordinates":` + coordinates + `},"properties":` +
+			properties + `}`
+	}
+	file := "\ufeff" + geoHead + strings.Join([]string{
+		geoGood, // 2
+		place(`[37.5,127]`, `{"관리번호":"b","name":"둘째","accepts":"glass"}`),
+		`{"type":"Feature","geometry":null,"properties":{"name":"셋째","accepts":"glass"}}`, // 4
+		`{"type":"Feature","geometry":{"type":"Polygon","coordinates":[]}}`,
+		place(`["x"]`, `{"name":"다섯째"}`), // 6
+		place(`[127,37.5]`, `null`),
+		"\n" + `"text"`, // 9
+		place(`[127,37.5]`, `{"id":"7","name":"또","accepts":"glass"}`),
+	}, ",\n") + "\n]}\n"
+	for _, want := range []string{"2 inserted, 0 unchanged", "0 inserted, 2 unchanged"} {
+		report, err := Import(t.Context(), s.pool, strings.NewReader(file), GeoJSON, Options{Source: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d inserted, %d unchanged", report.Inserted, report.Unchanged); got != want ||
+			report.Rows != 8 || report.Swapped != 1 {
+			t.Errorf("report %+v, want %s", report, want)
+		}
+		reasons := []string{
+			"line 4, row 3: has no coordinates", "line 5, row 4: is a Polygon",
+			"line 6, row 5: has coordinates that are no", "line 7, row 6: has neither a name",
+			"line 9, row 7: is no GeoJSON feature", "line 10, row 8: is the same point as line 2",
+		}
+		for i, r := range report.Refusals {
+			if got := fmt.Sprintf("line %d, row %d: %s", r.Line, r.Row, r.Reason); !strings.HasPrefix(got, reasons[i]) {
+				t.Errorf("refusal %s, want %s", got, reasons[i])
+			}
+		}
+		if len(report.Refusals) != len(reasons) {
+			t.Errorf("refusals %+v", report.Refusals)
+		}
+	}
+	points := allPoints(t, s)
+	i := slices.IndexFunc(points, func(p Point) bool { return p.SourceID == "7" })
+	if i < 0 || points[i].Name != "첫째" || points[i].Lng != 126.9779 ||
+		shown(points[i].Hours) != "0-6 00:00-24:00" ||
+		!slices.Equal(points[i].Accepts, []wasteclass.Class{wasteclass.Battery, wasteclass.Lamp}) {
+		t.Errorf("points %+v", points)
+	}
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	t.Parallel()
+	file := "수거함명,위도,경도\n" + strings.Repeat("가,,\n", maxRefusals+5)
+	report := load(t, newTestStore(t), file, Options{Source: "x"})
+	if report.Refused != maxRefusals+5 || len(report.Refusals) != maxRefusals {
+		t.Errorf("%d refused, %d described", report.Refused, len(report.Refusals))
 	}
 }
 

@@ -1,24 +1,19 @@
 package locations
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/redis/go-redis/v9"
@@ -27,7 +22,6 @@ import (
 	"github.com/wastecoach/wastecoach/internal/apitest"
 	"github.com/wastecoach/wastecoach/internal/testdb"
 	"github.com/wastecoach/wastecoach/internal/testredis"
-	"github.com/wastecoach/wastecoach/internal/wasteclass"
 )
 
 var contract = apitest.Must(apidoc.Document("locations"))
@@ -38,131 +32,16 @@ const testDeadline = 20 * time.Second
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// scattered fills the table with n points around Seoul, the same ones each time.
-func scattered(t *testing.T, s *store, n int) []Point {
-	t.Helper()
-	random := rand.New(rand.NewPCG(7, 7))
-	points := make([]Point, 0, n)
-	for i := range n {
-		accepts := []wasteclass.Class{wasteclass.All()[i%17]}
-		if i%3 == 0 {
-			accepts = append(accepts, wasteclass.All()[(i+5)%17])
-		}
-		points = append(points, Point{
-			Source: "test", SourceID: fmt.Sprint(i), Name: fmt.Sprintf("point %d", i), Address: "서울",
-			Lat: 37.4 + 0.3*random.Float64(), Lng: 126.8 + 0.4*random.Float64(), Accepts: accepts,
-		})
-	}
-	i := 0
-	_, err := s.upsert(t.Context(), func() (Point, bool, error) {
-		if i == len(points) {
-			return Point{}, false, nil
-		}
-		i++
-		return points[i-1], true, nil
-	}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return points
-}
-
-// haversine is the distance in meters on earthdistance's sphere, by another formula than its own.
-func haversine(lat1, lng1, lat2, lng2 float64) float64 {
-	const radius, rad = 6378168, math.Pi / 180
-	a := math.Pow(math.Sin((lat2-lat1)*rad/2), 2) +
-		math.Cos(lat1*rad)*math.Cos(lat2*rad)*math.Pow(math.Sin((lng2-lng1)*rad/2), 2)
-	return 2 * radius * math.Asin(math.Sqrt(a))
-}
-
-func TestNearbyEqualsBruteForce(t *testing.T) {
-	t.Parallel()
-	s := newTestStore(t)
-	points := scattered(t, s, 3000)
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 60 {
-		q := nearbyQuery{
-			Lat: 37.35 + 0.4*random.Float64(), Lng: 126.75 + 0.5*random.Float64(),
-			RadiusM: 200 + random.IntN(20_000), Limit: 1 + random.IntN(50),
-		}
-		if i%2 == 0 {
-			q.Accepts = []wasteclass.Class{wasteclass.All()[i%17], wasteclass.All()[(i+3)%17]}
-		}
-		var want []NearbyPoint
-		for _, p := range points {
-			d := haversine(q.Lat, q.Lng, p.Lat, p.Lng)
-			takes := len(q.Accepts) == 0 || slices.ContainsFunc(p.Accepts, func(c wasteclass.Class) bool {
-				return slices.Contains(q.Accepts, c)
-			})
-			if d <= float64(q.RadiusM) && takes {
-				want = append(want, NearbyPoint{Point: p, DistanceM: int(math.Round(d))})
-			}
-		}
-		slices.SortFunc(want, func(a, b NearbyPoint) int {
-			return cmp.Compare(haversine(q.Lat, q.Lng, a.Lat, a.Lng), haversine(q.Lat, q.Lng, b.Lat, b.Lng))
-		})
-		want = want[:min(q.Limit, len(want))]
-		got, err := s.nearby(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got) != len(want) {
-			t.Fatalf("%+v: %d points, want %d", q, len(got), len(want))
-		}
-		for k := range got {
-			if got[k].Name != want[k].Name || got[k].DistanceM != want[k].DistanceM {
-				t.Errorf("%+v, place %d: %s at %d m, want %s at %d m", q, k,
-					got[k].Name, got[k].DistanceM, want[k].Name, want[k].DistanceM)
-			}
-		}
-	}
-}
-
-func TestNearbyUsesTheIndex(t *testing.T) {
-	t.Parallel()
-	s := newTestStore(t)
-	scattered(t, s, 20_000)
-	if _, err := s.pool.Exec(t.Context(), "ANALYZE points"); err != nil {
-		t.Fatal(err)
-	}
-	for _, q := range []nearbyQuery{
-		{Lat: 37.55, Lng: 127, RadiusM: 3000, Limit: 5},
-		{Lat: 37.55, Lng: 127, RadiusM: maxRadius, Limit: maxPoints, Accepts: []wasteclass.Class{"glass", "paper"}},
-	} {
-		text := planOf(t, s, q)
-		byIndex := strings.Contains(text, "Index Scan using points_place") &&
-			strings.Contains(text, "Order By: (place <->")
-		if !byIndex || strings.Contains(text, "Seq Scan") || strings.Contains(text, "Sort") {
-			t.Errorf("%+v is planned as\n%s", q, text)
-		}
-	}
-}
-
-func planOf(t *testing.T, s *store, q nearbyQuery) string {
-	t.Helper()
-	var plan []string
-	err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(t.Context(), keepOrder); err != nil {
-			return err
-		}
-		rows, err := tx.Query(t.Context(), "EXPLAIN "+nearbySQL, q.args()...)
-		if err != nil {
-			return err
-		}
-		plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(plan, "\n")
-}
+// mondayAtTen is what the clock of a test's service shows.
+var mondayAtTen = time.Date(2026, time.November, 23, 10, 0, 0, 0, seoul)
 
 func newTestAPI(t *testing.T, s *store, common *redis.Client) (*httptest.Server, *geoCache) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	cache := newGeoCache(common, registry)
-	server, err := newServer(&service{store: s, cache: cache, logger: discard()}, registry, nil)
+	cache := newGeoCache(common, registry, time.Now)
+	server, err := newServer(&service{
+		store: s, cache: cache, logger: discard(), now: func() time.Time { return mondayAtTen },
+	}, registry, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +65,11 @@ func get(t *testing.T, web *httptest.Server, path string, want int) map[string]a
 	if answer.StatusCode != want {
 		t.Fatalf("GET %s: %d %s, want %d", path, answer.StatusCode, body, want)
 	}
-	if got := answer.Header.Get("Cache-Control"); want == http.StatusOK && got != "public, max-age=600" {
+	fresh := cacheAny
+	if strings.Contains(path, "open_now=true") {
+		fresh = cacheOpen
+	}
+	if got := answer.Header.Get("Cache-Control"); want == http.StatusOK && got != fresh {
 		t.Errorf("GET %s: Cache-Control %q", path, got)
 	}
 	var decoded map[string]any
@@ -266,6 +149,69 @@ func TestAPI(t *testing.T) {
 			t.Errorf("after Redis was emptied: %v, want %v", fresh, first)
 		}
 	})
+	t.Run("bounded cache", func(t *testing.T) {
+		cache.limit = 3
+		for i := range 10 {
+			get(t, web, fmt.Sprintf("/nearby?lat=37.5%d&lng=127.01", i), http.StatusOK)
+		}
+		keys := server.Client(3).Keys(t.Context(), "geo:nearby:*").Val()
+		if seen := server.Client(3).ZCard(t.Context(), seenKey).Val(); len(keys) != 3 || seen != 3 {
+			t.Errorf("%d answers are kept, %d are in the list: %v", len(keys), seen, keys)
+		}
+		cache.limit = maxAnswers
+	})
+	t.Run("hours and links", func(t *testing.T) {
+		const path = "/nearby?" + cityHall + "&open_now=true"
+		point := pointsOf(t, get(t, web, path, http.StatusOK))[0]
+		if got := fmt.Sprint(point["hours"]); got != "[map[closes:18:00 first_day:mon last_day:fri opens:09:00]]" {
+			t.Errorf("hours %s", got)
+		}
+		if cached := pointsOf(t, get(t, web, path, http.StatusOK))[0]; fmt.Sprint(point) != fmt.Sprint(cached) {
+			t.Errorf("the cache tells another story: %v and %v", point, cached)
+		}
+		links, _ := point["links"].(map[string]any)
+		if got := fmt.Sprint(links["naver"]); !strings.HasPrefix(got, "https://map.naver.com/?lat=37.57") {
+			t.Errorf("link %s", got)
+		}
+	})
+	t.Run("within", func(t *testing.T) {
+		body := get(t, web, "/within?bbox=126.9,37.5,127.1,37.6&limit=4", http.StatusOK)
+		if points := pointsOf(t, body); len(points) != 4 || body["truncated"] != true {
+			t.Errorf("%d points, truncated %v", len(points), body["truncated"])
+		}
+		body = get(t, web, "/within?bbox=126.9,37.5,127.1,37.6&accepts=lamp&open_now=true&limit=500", http.StatusOK)
+		points := pointsOf(t, body)
+		if len(points) < 4 || body["truncated"] != false {
+			t.Errorf("%d points with lamps, truncated %v", len(points), body["truncated"])
+		}
+		for _, p := range points {
+			lat, lng := p["lat"].(float64), p["lng"].(float64)
+			if lat < 37.5 || lat > 37.6 || lng < 126.9 || lng > 127.1 {
+				t.Errorf("%v is at %v, %v", p["name"], lat, lng)
+			}
+		}
+	})
+	t.Run("geojson", func(t *testing.T) {
+		for _, path := range []string{
+			"/nearby?" + cityHall + "&format=geojson", "/search?q=강남구청&format=geojson",
+			"/within?bbox=126.9,37.5,127.1,37.6&format=geojson",
+		} {
+			body := get(t, web, path, http.StatusOK)
+			features, _ := body["features"].([]any)
+			if body["type"] != "FeatureCollection" || len(features) == 0 {
+				t.Fatalf("GET %s: %v", path, body)
+			}
+			first, _ := features[0].(map[string]any)
+			place := fmt.Sprint(first["geometry"])
+			if !strings.HasPrefix(place, "map[coordinates:[12") || !strings.Contains(place, " 37.") {
+				t.Errorf("GET %s: geometry %s", path, place)
+			}
+			_, measured := first["properties"].(map[string]any)["distance_m"]
+			if measured != strings.HasPrefix(path, "/nearby") {
+				t.Errorf("GET %s: properties %v", path, first["properties"])
+			}
+		}
+	})
 	t.Run("search", func(t *testing.T) {
 		points := pointsOf(t, get(t, web, "/search?q=강남구청", http.StatusOK))
 		if len(points) < 3 || !strings.HasPrefix(points[0]["name"].(string), "강남구청") {
@@ -291,6 +237,19 @@ func TestAPI(t *testing.T) {
 			"/nearby?" + cityHall + "&limit=51":     "limit",
 			"/nearby?" + cityHall + "&accepts=gold": "accepts",
 			"/nearby?" + cityHall + "&accepts=a,,b": "accepts",
+			"/nearby?" + cityHall + "&open_now=1":   "open_now",
+			"/nearby?" + cityHall + "&format=xml":   "format",
+			"/within":                               "bbox",
+			"/within?bbox=126,37,127":               "bbox",
+			"/within?bbox=126,37,127,38,39":         "bbox",
+			"/within?bbox=126,37,x,38":              "bbox",
+			"/within?bbox=127,37,126,38":            "bbox",
+			"/within?bbox=126,38,127,37":            "bbox",
+			"/within?bbox=126,37,NaN,38":            "bbox",
+			"/within?bbox=126,36,128,38":            "bbox", // too large
+			"/within?bbox=126,37,127,37.01":         "bbox", // too thin
+
+			"/within?bbox=126,37,126.1,37.1&limit=501": "limit",
 			"/search":                               "q",
 			"/search?q=%20":                         "q",
 			"/search?q=%00":                         "q",
@@ -316,7 +275,10 @@ func TestAPI(t *testing.T) {
 	})
 	t.Run("without PostgreSQL", func(t *testing.T) {
 		s.pool.Close()
-		for _, path := range []string{"/nearby?" + cityHall, "/search?q=x", "/0192f0c1-7e3a-7bbb-8c3d-0123456789ab"} {
+		for _, path := range []string{
+			"/nearby?" + cityHall, "/within?bbox=126,37,126.1,37.1", "/search?q=x",
+			"/0192f0c1-7e3a-7bbb-8c3d-0123456789ab",
+		} {
 			get(t, web, path, http.StatusInternalServerError)
 		}
 	})

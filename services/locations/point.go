@@ -1,6 +1,10 @@
 package locations
 
 import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -14,7 +18,8 @@ var (
 	errInvalid       = problem.New(problem.Invalid, "invalid_parameters", "Some parameters are not valid.")
 )
 
-// Point is a place that takes waste of some classes. Source and SourceID are the publisher's.
+// Point is a place that takes waste of some classes. Source and SourceID are the publisher's. Hours
+// are what OpeningHours, the publisher's words, say for a week; none where that is not understood.
 type Point struct {
 	ID           uuid.UUID          `json:"id"`
 	Source       string             `json:"source"`
@@ -25,6 +30,8 @@ type Point struct {
 	Lng          float64            `json:"lng"`
 	Accepts      []wasteclass.Class `json:"accepts"`
 	OpeningHours string             `json:"opening_hours"`
+	Hours        []Span             `json:"hours"`
+	Links        Links              `json:"links"`
 	UpdatedAt    time.Time          `json:"updated_at"`
 }
 
@@ -34,11 +41,19 @@ type NearbyPoint struct {
 	DistanceM int `json:"distance_m"`
 }
 
-// nearbyQuery asks for the Limit nearest points within RadiusM that take one of Accepts, or
-// anything when that is empty.
-type nearbyQuery struct {
-	Lat, Lng float64
-	RadiusM  int
-	Accepts  []wasteclass.Class
-	Limit    int
+// Links open a point in a map's app or site.
+type Links struct {
+	Kakao string `json:"kakao"`
+	Naver string `json:"naver"`
+}
+
+// linksOf writes the links as the maps take them from anybody, without a key.
+func linksOf(p *Point) Links {
+	lat, lng := strconv.FormatFloat(p.Lat, 'f', -1, 64), strconv.FormatFloat(p.Lng, 'f', -1, 64)
+	// Kakao takes what stands between commas; a slash would end the name, written as %2F too.
+	name := strings.Join(strings.FieldsFunc(p.Name, func(r rune) bool { return r == ',' || r == '/' }), " ")
+	return Links{
+		Kakao: fmt.Sprintf("https://map.kakao.com/link/map/%s,%s,%s", url.PathEscape(name), lat, lng),
+		Naver: "https://map.naver.com/?" + url.Values{"lat": {lat}, "lng": {lng}, "title": {p.Name}}.Encode(),
+	}
 }

@@ -3,6 +3,7 @@ package locations
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -29,7 +30,7 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	points := &store{pool: pool}
 	// Redis is not among the checks: without its cache the answers only take longer.
 	server, err := newServer(&service{
-		store: points, cache: newGeoCache(common, registry), logger: logger,
+		store: points, cache: newGeoCache(common, registry, time.Now), logger: logger, now: time.Now,
 	}, registry, map[string]httpserver.Check{"postgres": postgres.Ready(pool)})
 	if err != nil {
 		return err
