@@ -22,14 +22,20 @@ import (
 	"github.com/wastecoach/wastecoach/internal/client/clienttest"
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/problem"
+	"github.com/wastecoach/wastecoach/internal/testdb"
 	"github.com/wastecoach/wastecoach/internal/wcctl/cli"
 	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// suite ends the database server that tests share.
+type suite struct{ m *testing.M }
+
+func (s suite) Run() int { return testdb.Main(s.m) }
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"wcctl": func() {
+	testscript.Main(suite{m}, map[string]func(){"wcctl": func() {
 		ctx, stop := cli.Interruptible(context.Background(), os.Exit)
 		defer stop()
 		os.Exit(cli.Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
