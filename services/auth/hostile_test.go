@@ -227,11 +227,11 @@ func TestHostileMixedUpIssuer(t *testing.T) {
 	w.finish(l, code).want(t, http.StatusUnauthorized, "login_refused")
 }
 
-// setupProcess adds to the world's provider one in a process of its own, with the id "process".
+// setupProcess adds to the world's provider one in a process of its own.
 func setupProcess(t *testing.T) (*world, *providerProcess) {
 	t.Helper()
 	w, p := setup(t), startProvider(t)
-	w.cfg.Providers = append(w.cfg.Providers, p.config("process"))
+	w.cfg.Providers = append(w.cfg.Providers, p.config())
 	_, w.keys, w.url = w.replica(w.cfg)
 	return w, p
 }

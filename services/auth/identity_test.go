@@ -10,16 +10,17 @@ import (
 	"github.com/wastecoach/wastecoach/internal/audit"
 )
 
-func newLoginOf(user string) login {
+// newLoginOfJun is one of the provider's second user, u-2.
+func newLoginOfJun() login {
 	l := newLogin()
-	l.hint = user
+	l.hint = "u-2"
 	return l
 }
 
-// link goes through a login of the user and links it to the account of tokens.
-func (w *world) link(tokens Tokens, user string) answer {
+// linkJun goes through a login of Jun and links it to the account of tokens.
+func (w *world) linkJun(tokens Tokens) answer {
 	w.t.Helper()
-	l := newLoginOf(user)
+	l := newLoginOfJun()
 	r := l.tokenRequest(w.visit(l, w.begin(l)))
 	return w.send(http.MethodPost, "/development/link", tokens.AccessToken, r)
 }
@@ -44,15 +45,15 @@ func TestLinkedIdentitiesLogInToOneAccount(t *testing.T) {
 	w := setup(t)
 	me := w.logIn(newLogin())
 	w.events()
-	all := w.identities(w.link(me, "u-2"))
+	all := w.identities(w.linkJun(me))
 	if len(all) != 2 || all[0].Name != "김민지" || all[1].Name != "Jun" || all[1].Provider != "development" {
 		t.Fatalf("identities %+v", all)
 	}
 	w.wantEvents("account_linked done " + audit.User(me.UserID) + " identity:" + all[1].ID.String())
-	if got := w.logIn(newLoginOf("u-2")); got.UserID != me.UserID {
+	if got := w.logIn(newLoginOfJun()); got.UserID != me.UserID {
 		t.Errorf("the linked login is of user %s, not %s", got.UserID, me.UserID)
 	}
-	if again := w.identities(w.link(me, "u-2")); len(again) != 2 || again[1].ID != all[1].ID {
+	if again := w.identities(w.linkJun(me)); len(again) != 2 || again[1].ID != all[1].ID {
 		t.Errorf("after linking again %+v", again)
 	}
 	if listed := w.identities(w.send(http.MethodGet, "/identities", me.AccessToken, nil)); len(listed) != 2 {
@@ -75,11 +76,11 @@ func TestLinkByNativeLogin(t *testing.T) {
 func TestIdentityOfAnotherAccountIsNotLinked(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	me, other := w.logIn(newLogin()), w.logIn(newLoginOf("u-2"))
+	me, other := w.logIn(newLogin()), w.logIn(newLoginOfJun())
 	w.events()
-	w.link(me, "u-2").want(t, http.StatusConflict, "identity_taken")
+	w.linkJun(me).want(t, http.StatusConflict, "identity_taken")
 	w.wantEvents("account_linked refused " + audit.User(me.UserID) + " identity_taken")
-	if got := w.logIn(newLoginOf("u-2")); got.UserID != other.UserID {
+	if got := w.logIn(newLoginOfJun()); got.UserID != other.UserID {
 		t.Error("the identity went to another account")
 	}
 }
@@ -88,15 +89,15 @@ func TestOnlyWhoIsSignedInLinks(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	me := w.logIn(newLogin())
-	w.link(Tokens{}, "u-2").want(t, http.StatusUnauthorized, "unauthorized")
-	w.link(Tokens{AccessToken: me.AccessToken + "x"}, "u-2").want(t, http.StatusUnauthorized, "unauthorized")
+	w.linkJun(Tokens{}).want(t, http.StatusUnauthorized, "unauthorized")
+	w.linkJun(Tokens{AccessToken: me.AccessToken + "x"}).want(t, http.StatusUnauthorized, "unauthorized")
 	w.send(http.MethodPost, "/nobody/link", me.AccessToken, newLogin().tokenRequest("c")).
 		want(t, http.StatusNotFound, "provider_not_found")
 	w.send(http.MethodPost, "/development/link", me.AccessToken, newLogin().tokenRequest("c")).
 		want(t, http.StatusUnauthorized, "state_unknown")
 
 	w.send(http.MethodPost, "/logout", "", refreshRequest{me.RefreshToken})
-	w.link(me, "u-2").want(t, http.StatusUnauthorized, "unauthorized") // the access token has not expired
+	w.linkJun(me).want(t, http.StatusUnauthorized, "unauthorized") // the access token has not expired
 	w.send(http.MethodGet, "/identities", me.AccessToken, nil).want(t, http.StatusUnauthorized, "unauthorized")
 	w.unlink(me, uuid.Must(uuid.NewV7()).String()).want(t, http.StatusUnauthorized, "unauthorized")
 }
@@ -109,15 +110,15 @@ func TestDeletedAccountLinksNothing(t *testing.T) {
 	if _, err := w.pool.Exec(t.Context(), `DELETE FROM accounts WHERE id = $1`, me.UserID); err != nil {
 		t.Fatal(err)
 	}
-	w.link(me, "u-2").want(t, http.StatusUnauthorized, "unauthorized")
+	w.linkJun(me).want(t, http.StatusUnauthorized, "unauthorized")
 }
 
 func TestUnlinkEndsItsSessions(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	me := w.logIn(newLogin())
-	jun := w.identities(w.link(me, "u-2"))[1]
-	asJun := w.logIn(newLoginOf("u-2"))
+	jun := w.identities(w.linkJun(me))[1]
+	asJun := w.logIn(newLoginOfJun())
 	w.events()
 	if got := w.unlink(me, jun.ID.String()); got.status != http.StatusNoContent {
 		t.Fatalf("unlink: %d %s", got.status, got.body)
@@ -125,7 +126,7 @@ func TestUnlinkEndsItsSessions(t *testing.T) {
 	w.wantEvents("account_unlinked done " + audit.User(me.UserID) + " identity:" + jun.ID.String())
 	w.refresh(asJun.RefreshToken).want(t, http.StatusUnauthorized, "refresh_refused")
 	w.tokens(w.refresh(me.RefreshToken))
-	if got := w.logIn(newLoginOf("u-2")); got.UserID == me.UserID {
+	if got := w.logIn(newLoginOfJun()); got.UserID == me.UserID {
 		t.Error("the identity still logs in to the account")
 	}
 }
@@ -133,7 +134,7 @@ func TestUnlinkEndsItsSessions(t *testing.T) {
 func TestUnlinkRefusals(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	me, other := w.logIn(newLogin()), w.logIn(newLoginOf("u-2"))
+	me, other := w.logIn(newLogin()), w.logIn(newLoginOfJun())
 	list := func(tokens Tokens) []LinkedIdentity {
 		return w.identities(w.send(http.MethodGet, "/identities", tokens.AccessToken, nil))
 	}
@@ -146,7 +147,7 @@ func TestUnlinksAtOnceKeepOne(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	me := w.logIn(newLogin())
-	all := w.identities(w.link(me, "u-2"))
+	all := w.identities(w.linkJun(me))
 	var group sync.WaitGroup
 	for _, identity := range all {
 		group.Go(func() { w.unlink(me, identity.ID.String()) })

@@ -87,6 +87,10 @@ func TestNativeRefusals(t *testing.T) {
 		}
 	}
 	w.tokens(w.native("development", raw)) // none of these used the nonce up
+
+	// An honest ID token that another app was given, with a nonce that it had of us.
+	foreign := w.sdk(w.issuer(), "foreign", w.nonce("development"), "u-1")
+	w.native("development", foreign).want(t, http.StatusUnauthorized, "login_refused")
 }
 
 func TestNonceExpires(t *testing.T) {

@@ -119,7 +119,7 @@ func TestNaverFaults(t *testing.T) {
 		"no response":      {naverToken, 200, `{"resultcode": "00"}`, 401, "login_refused"},
 		"error":            {naverToken, 500, "", 503, "provider_unavailable"},
 		"noise":            {naverToken, 200, "<html>", 503, "provider_unavailable"},
-		"id is no text":    {naverToken, 200, `{"resultcode": "00", "response": {"id": 1}}`, 503, "provider_unavailable"},
+		"id is a number":   {naverToken, 200, `{"response": {"id": 1}}`, 503, "provider_unavailable"},
 		"none of these":    {naverToken, 200, naverPerson, 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -152,9 +152,9 @@ func (p *providerProcess) tamper(resp *http.Response) error {
 	return nil
 }
 
-// config makes the process the provider of that id.
-func (p *providerProcess) config(id string) ProviderConfig {
+// config makes the process the provider with the id "process".
+func (p *providerProcess) config() ProviderConfig {
 	cfg := testConfig(p.issuer).Providers[0]
-	cfg.ID = id
+	cfg.ID = "process"
 	return cfg
 }
