@@ -37,7 +37,7 @@ type wish struct {
 	RequestID string
 }
 
-// adviceJob is a wish that a worker fulfils. It belongs to all who asked for the same.
+// adviceJob is a wish that a worker fulfills. It belongs to all who asked for the same.
 type adviceJob struct {
 	ID        uuid.UUID
 	wish      wish

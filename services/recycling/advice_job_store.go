@@ -76,7 +76,7 @@ func (s *store) redispatch(ctx context.Context, id uuid.UUID) (dispatch int, ok 
 	return dispatch, true, nil
 }
 
-// failJob ends a job that no try can fulfil.
+// failJob ends a job that no try can fulfill.
 func (s *store) failJob(ctx context.Context, c claim, code string) error {
 	return s.fenced(ctx, "failing", c, `
 		UPDATE advice_jobs SET error = $3, lease_until = NULL, updated_at = now()

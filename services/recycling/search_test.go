@@ -98,7 +98,7 @@ func TestSearchUsesItsIndex(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "ANALYZE item_terms"); err != nil {
 		t.Fatal(err)
 	}
-	for _, typed := range []string{"페트병", "패트병", "고장난 우산 버리기", "ㅂㅈㅂㅌㄹ", "styrofom"} {
+	for _, typed := range []string{"페트병", "패트병", "고장난 우산 버리기", "ㅂㅈㅂㅌㄹ", "형광둥"} {
 		query := rulebase.Ask(typed)
 		rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS) "+searchSQL,
 			r.base.Version, query.Texts, oneSyllable, query.Initials, "", 20, 0)

@@ -60,7 +60,7 @@ func (w *worker) advise(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return queue.Permanent(err)
 	}
-	held, ok, err := w.fulfil(ctx, order{
+	held, ok, err := w.fulfill(ctx, order{
 		job: request.JobID, hash: hash, region: rulebase.Nationwide, locale: request.Locale,
 		item: func(ctx context.Context) (rulebase.Item, error) {
 			w.show(ctx, request, advising, advisingVersion)
@@ -86,7 +86,7 @@ func (w *worker) answer(ctx context.Context, payload []byte) error {
 	if err != nil || j.final() {
 		return err
 	}
-	held, _, err := w.fulfil(ctx, order{
+	held, _, err := w.fulfill(ctx, order{
 		job: j.ID, hash: j.hash, region: j.wish.Region, locale: j.wish.Locale, anew: true,
 		item: func(ctx context.Context) (rulebase.Item, error) {
 			return w.store.item(ctx, w.rules.base.Version, j.wish.ItemID)
@@ -108,8 +108,8 @@ type order struct {
 	item   func(context.Context) (rulebase.Item, error)
 }
 
-// fulfil sees to it that the job has its advice. It returns false where another worker does.
-func (w *worker) fulfil(ctx context.Context, o order) (claim, bool, error) {
+// fulfill sees to it that the job has its advice. It returns false where another worker does.
+func (w *worker) fulfill(ctx context.Context, o order) (claim, bool, error) {
 	held, err := w.store.claimJob(ctx, o.job, o.hash, w.name, w.lease)
 	if errors.Is(err, errLeased) {
 		w.logger.DebugContext(ctx, "another worker has the job")
