@@ -57,10 +57,14 @@ func TestTerms(t *testing.T) {
 	}
 	terms := item.Terms()
 	for _, want := range []Term{
-		{Text: "qud", Whole: true}, {Text: "q", Initials: true, Whole: true},
-		{Text: "dbflzjq", Whole: true}, {Text: "dfz", Initials: true, Whole: true},
-		{Text: "wkrdmsqud"}, {Text: "glasscup", Whole: true},
-		{Text: "cup", Whole: true}, {Text: "zjq", Whole: true}, // a synonym, not only the end of a name
+		{Text: "qud", Whole: true},
+		{Text: "q", Initials: true, Whole: true},
+		{Text: "dbflzjq", Whole: true},
+		{Text: "dfz", Initials: true, Whole: true},
+		{Text: "wkrdmsqud"},
+		{Text: "glasscup", Whole: true},
+		{Text: "cup", Whole: true},
+		{Text: "zjq", Whole: true}, // a synonym, not only the end of a name
 	} {
 		if !slices.Contains(terms, want) {
 			t.Errorf("%+v is not among %+v", want, terms)
