@@ -20,13 +20,64 @@ type nearbyQuery struct {
 	Limit    int
 }
 
-// nearbySQL walks the slots of each class in the order of their distance: see the migration that makes
+// filtered tells whether not every point will do.
+func (q nearbyQuery) filtered() bool { return len(q.Accepts) > 0 || q.Open != nil }
+
+// walkSQL looks at the nearest points one by one, as the index on their places gives them in the order of
+// the chord through the earth, which grows with the distance along the surface.
+const walkSQL = `
+	SELECT ` + pointColumns + `, round(sec_to_gc(walked.chord))::int
+	FROM (
+		SELECT id, accepts, spans, place <-> ll_to_earth($1, $2) AS chord
+		FROM points
+		WHERE place <@ earth_box(ll_to_earth($1, $2), $3)
+			AND sec_to_gc(place <-> ll_to_earth($1, $2)) <= $3
+			AND lat BETWEEN $8 AND $10 AND lng BETWEEN $9 AND $11
+		ORDER BY place <-> ll_to_earth($1, $2)
+		LIMIT $12
+	) AS walked
+	JOIN points p ON p.id = walked.id
+	WHERE ($4::text[] IS NULL OR walked.accepts && $4)
+		AND ($5::int IS NULL OR EXISTS (
+			SELECT FROM generate_series(1, cardinality(walked.spans), 4) AS i
+			WHERE $5 BETWEEN walked.spans[i] AND walked.spans[i + 1]
+				AND $6::int >= walked.spans[i + 2] AND $6 < walked.spans[i + 3]))
+	ORDER BY walked.chord, p.id
+	LIMIT $7`
+
+// Bounds of a walk: so many points are looked at for each that is asked for.
+const (
+	stepsPerPoint      = 40
+	minSteps, maxSteps = 200, 1000
+)
+
+func (q nearbyQuery) walkArgs() []any {
+	steps := q.Limit
+	var classes []string
+	var weekday, minute *int
+	if q.filtered() {
+		steps = max(minSteps, min(q.Limit*stepsPerPoint, maxSteps), q.Limit)
+		classes = words(q.Accepts)
+	}
+	if q.Open != nil {
+		weekday, minute = &q.Open.day, &q.Open.minute
+	}
+	b := rectangle{South: -90, West: -180, North: 90, East: 180}
+	if q.Bounds != nil {
+		b = *q.Bounds
+	}
+	return []any{
+		q.Lat, q.Lng, q.RadiusM, classes, weekday, minute, q.Limit,
+		b.South, b.West, b.North, b.East, steps,
+	}
+}
+
+// slotsSQL walks the slots of each class in the order of their distance: see the migration that makes
 // them. Its bounds in the other dimensions leave only slots of the class at the moment, whose distance
-// is the chord through the earth alone; it grows with the distance along the surface. Slots of one
-// point follow each other, so that DISTINCT ON drops all but one as they come. Each OFFSET 0 is a step
-// that the planner must take: walk, then sort what is at one distance, then drop. By itself PostgreSQL 15
-// would gather all slots within the radius and sort them.
-func (q nearbyQuery) sql() string {
+// is the chord alone. Slots of one point follow each other, so that DISTINCT ON drops all but one as they
+// come. Each OFFSET 0 is a step that the planner must take: walk, then sort what is at one distance, then
+// drop. By itself PostgreSQL 15 would gather all slots within the radius and sort them.
+func (q nearbyQuery) slotsSQL() string {
 	withinBounds := ""
 	if q.Bounds != nil {
 		withinBounds = `JOIN points b ON b.id = s.point_id
@@ -70,7 +121,7 @@ func (q nearbyQuery) sql() string {
 	ORDER BY found.chord, p.id`
 }
 
-func (q nearbyQuery) args() []any {
+func (q nearbyQuery) slotsArgs() []any {
 	classes := []*string{nil} // any
 	if len(q.Accepts) > 0 {
 		classes = nil
@@ -101,14 +152,24 @@ func keepOrder() []string {
 	return []string{"SET LOCAL enable_sort = off", "SET LOCAL enable_seqscan = off", "SET LOCAL jit = off"}
 }
 
+// nearby walks from point to point while those that are asked for are common; where too few were met, it
+// finds them by their slots, which passes over all others but has to look at every combination of hours.
 func (s *store) nearby(ctx context.Context, q nearbyQuery) ([]NearbyPoint, error) {
+	points, err := s.inOrder(ctx, walkSQL, q.walkArgs())
+	if err != nil || len(points) == q.Limit || !q.filtered() {
+		return points, err
+	}
+	return s.inOrder(ctx, q.slotsSQL(), q.slotsArgs())
+}
+
+func (s *store) inOrder(ctx context.Context, sql string, args []any) ([]NearbyPoint, error) {
 	points := []NearbyPoint{}
 	batch := &pgx.Batch{} // one round trip
 	batch.Queue("BEGIN READ ONLY")
 	for _, setting := range keepOrder() {
 		batch.Queue(setting)
 	}
-	batch.Queue(q.sql(), q.args()...).Query(func(rows pgx.Rows) error {
+	batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, scanNearby)
 		points = append(points, found...)
 		return err

@@ -101,23 +101,32 @@ func TestNearbyEqualsBruteForce(t *testing.T) {
 			return cmp.Compare(haversine(q.Lat, q.Lng, a.Lat, a.Lng), haversine(q.Lat, q.Lng, b.Lat, b.Lng))
 		})
 		want = want[:min(q.Limit, len(want))]
+		found += len(want)
 		got, err := s.nearby(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != len(want) {
-			t.Fatalf("%+v: %d points, want %d", q, len(got), len(want))
+		expectPoints(t, q, got, want)
+		if got, err = s.inOrder(t.Context(), q.slotsSQL(), q.slotsArgs()); err != nil {
+			t.Fatal(err)
 		}
-		found += len(got)
-		for k := range got {
-			if got[k].Name != want[k].Name || got[k].DistanceM != want[k].DistanceM {
-				t.Errorf("%+v, place %d: %s at %d m, want %s at %d m", q, k,
-					got[k].Name, got[k].DistanceM, want[k].Name, want[k].DistanceM)
-			}
-		}
+		expectPoints(t, q, got, want)
 	}
 	if found < 1000 {
 		t.Errorf("only %d points were found", found)
+	}
+}
+
+func expectPoints(t *testing.T, q nearbyQuery, got, want []NearbyPoint) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%+v: %d points, want %d", q, len(got), len(want))
+	}
+	for k := range got {
+		if got[k].Name != want[k].Name || got[k].DistanceM != want[k].DistanceM {
+			t.Errorf("%+v, place %d: %s at %d m, want %s at %d m", q, k,
+				got[k].Name, got[k].DistanceM, want[k].Name, want[k].DistanceM)
+		}
 	}
 }
 
@@ -192,8 +201,14 @@ func TestNearbyUsesTheIndex(t *testing.T) {
 	} {
 		// After some runs PostgreSQL keeps one plan for all places.
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			if plan := planOf(t, s, "", q, "SET LOCAL plan_cache_mode = "+mode); !byIndexAlone(plan) {
-				t.Errorf("%+v is planned (%s) as\n%s", q, mode, plan)
+			setting := "SET LOCAL plan_cache_mode = " + mode
+			for _, plan := range []string{
+				planOf(t, s, "", walkSQL, q.walkArgs(), setting),
+				planOf(t, s, "", q.slotsSQL(), q.slotsArgs(), setting),
+			} {
+				if !byIndexAlone(plan) {
+					t.Errorf("%+v is planned (%s) as\n%s", q, mode, plan)
+				}
 			}
 		}
 	}
@@ -201,13 +216,14 @@ func TestNearbyUsesTheIndex(t *testing.T) {
 
 // byIndexAlone tells whether the neighbors come in order from the index, and nothing is read whole.
 func byIndexAlone(plan string) bool {
-	return strings.Contains(plan, "Index Scan using slots_box") && strings.Contains(plan, "Order By: (box <->") &&
-		strings.Contains(plan, "Incremental Sort") && !strings.Contains(plan, "Seq Scan") &&
-		!strings.Contains(plan, "Bitmap")
+	byPlace := strings.Contains(plan, "Index Scan using points_place") && strings.Contains(plan, "Order By: (place <->")
+	bySlot := strings.Contains(plan, "Index Scan using slots_box") && strings.Contains(plan, "Order By: (box <->")
+	return (byPlace || bySlot) && strings.Contains(plan, "Incremental Sort") &&
+		!strings.Contains(plan, "Seq Scan") && !strings.Contains(plan, "Bitmap")
 }
 
 // planOf explains a question; options are EXPLAIN's, in brackets.
-func planOf(tb testing.TB, s *store, options string, q nearbyQuery, settings ...string) string {
+func planOf(tb testing.TB, s *store, options, sql string, args []any, settings ...string) string {
 	tb.Helper()
 	var plan []string
 	err := pgx.BeginFunc(tb.Context(), s.pool, func(tx pgx.Tx) error {
@@ -216,7 +232,7 @@ func planOf(tb testing.TB, s *store, options string, q nearbyQuery, settings ...
 				return err
 			}
 		}
-		rows, err := tx.Query(tb.Context(), "EXPLAIN "+options+q.sql(), q.args()...)
+		rows, err := tx.Query(tb.Context(), "EXPLAIN "+options+sql, args...)
 		if err != nil {
 			return err
 		}

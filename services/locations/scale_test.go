@@ -74,11 +74,16 @@ func classes(names ...wasteclass.Class) []wasteclass.Class { return names }
 func benchQuery(b *testing.B, s *store, q nearbyQuery, want int) {
 	random := rand.New(rand.NewPCG(1, 1))
 	q.Lat, q.Lng = benchLat+benchHeight/2, benchLng+benchWidth/2
-	plan := planOf(b, s, "(ANALYZE, BUFFERS) ", q)
-	if !byIndexAlone(plan) {
-		b.Fatalf("%+v is planned as\n%s", q, plan)
+	plans := []string{planOf(b, s, "(ANALYZE, BUFFERS) ", walkSQL, q.walkArgs())}
+	if q.filtered() {
+		plans = append(plans, planOf(b, s, "(ANALYZE, BUFFERS) ", q.slotsSQL(), q.slotsArgs()))
 	}
-	b.Log("\n" + plan)
+	for _, plan := range plans {
+		if !byIndexAlone(plan) {
+			b.Fatalf("%+v is planned as\n%s", q, plan)
+		}
+		b.Log("\n" + plan)
+	}
 	percentiles(b, func() {
 		q.Lat, q.Lng = benchLat+benchHeight*random.Float64(), benchLng+benchWidth*random.Float64()
 		if points, err := s.nearby(b.Context(), q); err != nil || len(points) < want {
