@@ -23,7 +23,7 @@ func TestMergedIsKept(t *testing.T) {
 	checkDocument(t, merged)
 	path := filepath.Join("..", "docs", "openapi.yaml")
 	if *update {
-		if err := os.WriteFile(path, merged, 0o644); err != nil { //nolint:gosec // a public document
+		if err := os.WriteFile(path, merged, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,13 +32,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asGateway) == "" {
 		os.Exit(testmain.Main(m))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := s3server.Serve(ctx, os.Stdin); err != nil {
+	if err := beGateway(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(0)
+}
+
+func beGateway() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return s3server.Serve(ctx, os.Stdin)
 }
 
 // TestEveryRouteOfTheSystem attacks the whole system: all services and workers with PostgreSQL,

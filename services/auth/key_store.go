@@ -71,7 +71,8 @@ func (s *keyStore) Succeed(
 		if err != nil {
 			return err
 		}
-		if refusal = check(keys); refusal != nil {
+		refusal = check(keys)
+		if refusal != nil {
 			return refusal
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM signing_keys WHERE published_until <= $1`, next.CreatedAt); err != nil {

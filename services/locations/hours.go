@@ -98,7 +98,7 @@ func (m *minutes) spans() []Span {
 			still = append(still, span)
 			today = slices.Delete(today, i, i+1)
 		}
-		open = append(still, today...)
+		open = slices.Concat(still, today)
 	}
 	done = append(done, open...)
 	slices.SortFunc(done, func(a, b Span) int {

@@ -31,7 +31,8 @@ func openGeoJSON(text io.Reader) (*geoFile, error) {
 			return nil, fmt.Errorf("reading the file: %w", err)
 		}
 		if name == "features" {
-			return f, f.expect('[')
+			err := f.expect('[')
+			return f, err
 		}
 		var other json.RawMessage
 		if err := f.decoder.Decode(&other); err != nil {

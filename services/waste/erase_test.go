@@ -66,8 +66,8 @@ func TestEraseRemovesAllOfOneUser(t *testing.T) {
 	s.user = victim
 	stop()
 	// Without a worker: one job in the queue, one that waits for its photo, one upload for nothing.
-	ids = append(ids, s.analyze(s.upload(jpegOf(3)).UploadID).job().ID)
-	ids = append(ids, s.analyze(s.announce(jpegOf(4)).UploadID).job().ID)
+	ids = append(ids,
+		s.analyze(s.upload(jpegOf(3)).UploadID).job().ID, s.analyze(s.announce(jpegOf(4)).UploadID).job().ID)
 	late := s.announce(jpegOf(5))
 
 	users, request := s.asUsers(), erasure.Request{UserID: victim}
@@ -91,7 +91,7 @@ func TestEraseRemovesAllOfOneUser(t *testing.T) {
 	}
 	sameJobs(t, left.Jobs, ids)
 	s.get(ids[0]).wantCode(http.StatusNotFound, "analysis_not_found")
-	s.call("POST", "/uploads", announcement(jpegOf(6), "image/jpeg")).
+	s.call("POST", "/uploads", announcement(jpegOf(6))).
 		wantCode(http.StatusUnauthorized, "account_deleted")
 
 	// The link was signed before: what comes by it now is found by the next call.

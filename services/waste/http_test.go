@@ -60,7 +60,7 @@ func withHeader(t UploadTicket, name, value string) UploadTicket {
 func TestAnnounceUploadRefuses(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	good := announcement([]byte("photo"), "image/jpeg")
+	good := announcement([]byte("photo"))
 	with := func(change func(*UploadRequest)) UploadRequest {
 		r := good
 		change(&r)

@@ -440,7 +440,7 @@ func TestPostgresRestartedInMidJob(t *testing.T) {
 	if a := s.get(id); a.Status != http.StatusOK {
 		t.Errorf("a poll needs PostgreSQL: %d", a.Status)
 	}
-	s.call("POST", "/uploads", announcement(jpegOf(25), "image/jpeg")).wantCode(503, "unavailable")
+	s.call("POST", "/uploads", announcement(jpegOf(25))).wantCode(503, "unavailable")
 	db.Restart()
 	s.succeeded(id)
 }

@@ -314,17 +314,17 @@ func (s *system) send(r *http.Request) answer {
 	return answer{s.t, response.StatusCode, response.Header, content}
 }
 
-func announcement(data []byte, contentType string) UploadRequest {
+func announcement(data []byte) UploadRequest {
 	sum := sha256.Sum256(data)
 	return UploadRequest{
-		SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), ContentType: contentType,
+		SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), ContentType: "image/jpeg",
 	}
 }
 
 func (s *system) announce(data []byte) UploadTicket {
 	s.t.Helper()
 	var ticket UploadTicket
-	s.call("POST", "/uploads", announcement(data, "image/jpeg")).want(http.StatusCreated).into(&ticket)
+	s.call("POST", "/uploads", announcement(data)).want(http.StatusCreated).into(&ticket)
 	return ticket
 }
 

@@ -279,8 +279,11 @@ func (p *person) isRefused(t *testing.T) {
 		{http.MethodPost, "/waste/uploads", map[string]any{
 			"sha256": strings.Repeat("a", 64), "size": 100, "content_type": "image/jpeg",
 		}, http.StatusUnauthorized},
-		{http.MethodPost, "/auth/refresh",
-			map[string]string{"refresh_token": p.tokens.RefreshToken}, http.StatusUnauthorized},
+		{
+			http.MethodPost, "/auth/refresh",
+			map[string]string{"refresh_token": p.tokens.RefreshToken},
+			http.StatusUnauthorized,
+		},
 	} {
 		if status, body := p.call(r.method, r.path, r.body); status != r.status {
 			t.Errorf("%s %s: %d %s, want %d", r.method, r.path, status, body, r.status)

@@ -46,26 +46,31 @@ func TestALivingControlPlaneIsKept(t *testing.T) {
 		kept   bool
 	}{
 		{
-			"off", terraform.Change{Address: control, Action: terraform.Replace},
+			"off",
+			terraform.Change{Address: control, Action: terraform.Replace},
 			func(w *world) { w.off = []string{"demo-control-plane"} }, true,
 		},
 		{"replaced", terraform.Change{Address: control, Action: terraform.Replace}, nil, true},
 		{"deleted", terraform.Change{Address: control, Action: terraform.Delete}, nil, true},
 		{"updated", terraform.Change{Address: control, Action: terraform.Update}, nil, false},
 		{
-			"a worker", terraform.Change{Address: `terraform_data.slot["demo-worker-1"]`, Action: terraform.Replace},
+			"a worker",
+			terraform.Change{Address: `terraform_data.slot["demo-worker-1"]`, Action: terraform.Replace},
 			nil, false,
 		},
 		{
-			"without a cluster", terraform.Change{Address: control, Action: terraform.Replace},
+			"without a cluster",
+			terraform.Change{Address: control, Action: terraform.Replace},
 			func(w *world) { _ = os.Remove(settings(w)) }, false,
 		},
 		{
-			"dead", terraform.Change{Address: control, Action: terraform.Replace},
+			"dead",
+			terraform.Change{Address: control, Action: terraform.Replace},
 			func(w *world) { w.down["demo-control-plane"] = errors.New("no answer") }, false,
 		},
 		{
-			"locked", terraform.Change{Address: control, Action: terraform.Replace},
+			"locked",
+			terraform.Change{Address: control, Action: terraform.Replace},
 			func(w *world) {
 				w.down["demo-control-plane"] = &remote.Error{Kind: remote.Auth, Cause: errors.New("denied")}
 			}, true,
