@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/ansible"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 )
@@ -216,9 +217,7 @@ func TestProgramIsTooOld(t *testing.T) {
 	writePlaybook(t, dir, twoFiles)
 	old := filepath.Join(dir, "ansible-playbook")
 	script := "#!/bin/sh\ncase $* in *--version*) echo 'ansible-playbook [core 2.12.10]'; exit;; esac\nexit 4\n"
-	if err := os.WriteFile(old, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, old, script)
 	r, err := ansible.New(ansible.Options{Dir: dir, Program: old})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/awsaccount"
 )
 
@@ -33,9 +34,7 @@ s3api*) echo "An error occurred (404) when calling the HeadBucket operation: Not
 esac
 `)
 	program := filepath.Join(t.TempDir(), "aws")
-	if err := os.WriteFile(program, []byte(script.String()), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, program, script.String())
 	i, err := awsaccount.Open(program, "demo", "ap-northeast-2")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/roster"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
@@ -24,9 +25,7 @@ func TestTerraformMakesAndDeletes(t *testing.T) {
 	calls := filepath.Join(dir, "calls")
 	program := filepath.Join(dir, "wcctl")
 	script := "#!/bin/sh\necho \"$@\" >> " + calls + "\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, program, script)
 	names := (&roster.Roster{}).Names("lab", 2)
 	reserved, err := lab.Reserve(names)
 	if err != nil {

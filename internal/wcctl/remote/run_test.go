@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 )
 
 func TestRun(t *testing.T) {
@@ -100,7 +102,7 @@ func TestSudo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := startSSHD(t)
-			must(t, os.WriteFile(filepath.Join(server.path, "sudo"), []byte(test.sudo), 0o755))
+			testprogram.Write(t, filepath.Join(server.path, "sudo"), test.sudo)
 			c := dial(t, server.options(t))
 			// The server knows only the user who runs the test; what matters is what wcctl believes.
 			c.options.Machine.SSH.User = "ubuntu"

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
@@ -263,9 +264,7 @@ cat <<'END'
 END
 exit 1
 `, summary, detail)
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, program, script)
 	return program
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 )
@@ -153,9 +154,7 @@ version) echo '{"terraform_version": "1.11.0"}' ;;
 init) trap '' INT; echo deaf >&2; while :; do sleep 0.05; done ;;
 esac
 `
-	if err := os.WriteFile(deaf, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, deaf, script)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := b.client(func(o *terraform.Options) {
 		o.Program, o.Patience = deaf, 200*time.Millisecond

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform"
 	"github.com/wastecoach/wastecoach/internal/wcctl/terraform/standin"
 )
@@ -94,8 +95,6 @@ for word; do
 	esac
 done
 `
-	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testprogram.Write(t, filepath.Join(dir, "aws"), script)
 	return dir
 }

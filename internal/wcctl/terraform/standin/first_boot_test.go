@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wastecoach/wastecoach/internal/testprogram"
 )
 
 // cloudConfig is what cloud-init reads of a machine's user_data.
@@ -103,9 +105,7 @@ func newBoot(t *testing.T, programs map[string]string) *boot {
 	b := &boot{t: t, path: t.TempDir(), log: filepath.Join(t.TempDir(), "calls")}
 	for name, script := range programs {
 		text := fmt.Sprintf("#!/bin/sh\necho %s \"$@\" >>%s\n%s\n", name, b.log, script)
-		if err := os.WriteFile(filepath.Join(b.path, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testprogram.Write(t, filepath.Join(b.path, name), text)
 	}
 	return b
 }
@@ -114,9 +114,7 @@ func newBoot(t *testing.T, programs map[string]string) *boot {
 func (b *boot) start(script, path string, arguments ...string) *exec.Cmd {
 	b.t.Helper()
 	name := filepath.Join(b.t.TempDir(), "script")
-	if err := os.WriteFile(name, []byte(script), 0o700); err != nil {
-		b.t.Fatal(err)
-	}
+	testprogram.Write(b.t, name, script)
 	cmd := exec.CommandContext(b.t.Context(), name, arguments...)
 	cmd.Env = []string{"PATH=" + b.path + path}
 	if err := cmd.Start(); err != nil {
