@@ -12,7 +12,7 @@ import (
 func Write(t *testing.T, path, text string) {
 	t.Helper()
 	syscall.ForkLock.RLock()
-	err := os.WriteFile(path, []byte(text), 0o700)
+	err := os.WriteFile(path, []byte(text), 0o700) //nolint:gosec // it is run
 	syscall.ForkLock.RUnlock()
 	if err != nil {
 		t.Fatal(err)
