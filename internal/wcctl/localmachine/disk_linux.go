@@ -20,7 +20,9 @@ const (
 	gib          = 1 << 30
 	loopMajor    = 7
 	loopAttempts = 32
-	detachWait   = 20 * time.Second
+	// detachWait bounds the unmounting in the kernel, which writes what the machine has not: on a busy
+	// disk more than 20 s.
+	detachWait = 2 * time.Minute
 )
 
 // ensureDisk makes the machine's disk, an ext4 file system in a sparse file.
