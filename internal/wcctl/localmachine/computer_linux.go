@@ -124,22 +124,18 @@ func shareNamespaces() error {
 	return nil
 }
 
-// unshareNamespaces removes the folder unless somebody else's namespaces are in it.
+// unshareNamespaces removes the folder unless somebody else's namespaces are in it: both steps fail
+// where there are any.
 func unshareNamespaces() error {
-	left, err := os.ReadDir(namespaceDir)
-	if errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
-		return nil
-	}
-	if err == nil {
-		err = unix.Unmount(namespaceDir, unix.MNT_DETACH)
-	}
+	err := unix.Unmount(namespaceDir, 0)
 	if err == nil || errors.Is(err, unix.EINVAL) {
 		err = os.Remove(namespaceDir)
 	}
-	if err != nil {
-		return fmt.Errorf("removing %s: %w", namespaceDir, err)
+	if err == nil || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) ||
+		errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("removing %s: %w", namespaceDir, err)
 }
 
 // raiseSettings saves what it changes, once, before it does.

@@ -3,6 +3,7 @@ package localmachine
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -60,21 +61,33 @@ func inMachine(m Machine, f func() error) error {
 	if parentOf(m.PID) != m.Supervisor {
 		return fmt.Errorf("%s: %w", m.Name, ErrOff)
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends there
+	return onLastThread(func() error {
 		// A thread that shares its root folder with others cannot change mounts.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
-			done <- fmt.Errorf("preparing to enter %s: %w", m.Name, err)
-			return
+			return fmt.Errorf("preparing to enter %s: %w", m.Name, err)
 		}
 		err := unix.Setns(fd, unix.CLONE_NEWNS|unix.CLONE_NEWUTS|unix.CLONE_NEWIPC|unix.CLONE_NEWPID|
 			unix.CLONE_NEWNET|unix.CLONE_NEWCGROUP)
 		if err != nil {
-			done <- fmt.Errorf("entering %s: %w", m.Name, err)
+			return fmt.Errorf("entering %s: %w", m.Name, err)
+		}
+		return f()
+	})
+}
+
+// onLastThread runs f on a thread that ends with it. The process's first one never does: it would
+// sleep in the machine's mounts and keep its disk busy, so it is held while another one takes f.
+func onLastThread(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			err := onLastThread(f)
+			runtime.UnlockOSThread()
+			done <- err
 			return
 		}
-		done <- f()
+		done <- f() // still locked: the thread ends with its goroutine
 	}()
 	return <-done
 }

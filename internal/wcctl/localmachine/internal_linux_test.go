@@ -85,8 +85,12 @@ func TestNetworkIsMadeOnceAndRemoved(t *testing.T) {
 		Name: "one", Cluster: fmt.Sprintf("net%d", os.Getpid()),
 		Subnet: netip.MustParsePrefix("10.98.0.0/24"), Address: netip.MustParseAddr("10.98.0.11"),
 	}
+	if err := register(s.Cluster, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := errors.Join(removeNetwork(s), removeNamespace(s.labNamespace())); err != nil {
+		err := errors.Join(removeNetwork(s), removeNamespace(s.labNamespace()), unregister(s.Cluster))
+		if err != nil {
 			t.Error(err)
 		}
 		for _, name := range []string{s.namespace(), s.labNamespace()} {
