@@ -75,16 +75,8 @@ func (e *eraser) add(g *gin.RouterGroup) {
 		if err != nil {
 			return err
 		}
-		views := make([]sessionView, len(sessions))
-		for i := range sessions {
-			s := &sessions[i]
-			views[i] = sessionView{
-				ID: s.ID, Provider: s.Provider, Device: s.Device, CreatedAt: s.CreatedAt,
-				LastUsedAt: s.UsedAt, ExpiresAt: s.ExpiresAt(),
-			}
-		}
 		c.Header("Cache-Control", "no-store")
-		c.JSON(http.StatusOK, gin.H{"account": account, "sessions": views})
+		c.JSON(http.StatusOK, gin.H{"account": account, "sessions": viewsOf(sessions, "")})
 		_, err = c.Writer.WriteString("\n")
 		return err
 	}))

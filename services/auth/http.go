@@ -141,22 +141,27 @@ type sessionView struct {
 	Current bool `json:"current"`
 }
 
+// viewsOf marks the session that asks; an empty id is none of them.
+func viewsOf(sessions []Session, current string) []sessionView {
+	views := make([]sessionView, len(sessions))
+	for i := range sessions {
+		s := &sessions[i]
+		views[i] = sessionView{
+			ID: s.ID, Provider: s.Provider, Device: s.Device, CreatedAt: s.CreatedAt,
+			LastUsedAt: s.UsedAt, ExpiresAt: s.ExpiresAt(), Current: s.ID.String() == current,
+		}
+	}
+	return views
+}
+
 func (a *handlers) sessions(c *gin.Context) error {
 	caller := token.From(c)
 	sessions, err := a.service.Sessions(c.Request.Context(), caller)
 	if err != nil {
 		return err
 	}
-	views := make([]sessionView, len(sessions))
-	for i := range sessions {
-		s := &sessions[i]
-		views[i] = sessionView{
-			ID: s.ID, Provider: s.Provider, Device: s.Device, CreatedAt: s.CreatedAt,
-			LastUsedAt: s.UsedAt, ExpiresAt: s.ExpiresAt(), Current: s.ID.String() == caller.SessionID,
-		}
-	}
 	c.Header("Cache-Control", "private, no-store")
-	c.JSON(http.StatusOK, gin.H{"sessions": views})
+	c.JSON(http.StatusOK, gin.H{"sessions": viewsOf(sessions, caller.SessionID)})
 	return nil
 }
 
