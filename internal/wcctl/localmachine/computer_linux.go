@@ -36,11 +36,11 @@ type labRecord struct {
 
 // register makes the computer ready for the lab's first machine.
 func register(cluster, machines string) error {
-	unlock, err := lockFolder(computerDir)
+	lock, err := lockFolder(computerDir)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	if err := foreign(cluster, machines); err != nil {
 		return err
 	}
@@ -78,11 +78,11 @@ func hasMachines(dir string) bool {
 
 // unregister gives the computer back what it was when the last lab goes.
 func unregister(cluster string) error {
-	unlock, err := lockFolder(computerDir)
+	lock, err := lockFolder(computerDir)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	err = os.Remove(recordPath(cluster))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the lab: %w", err)

@@ -26,11 +26,11 @@ func (l *Lab) Create(ctx context.Context, asked Spec, image ImageOptions) (Machi
 	if err := ValidName(asked.Name); err != nil {
 		return Machine{}, err
 	}
-	unlock, err := lockFolder(l.path(asked.Name))
+	lock, err := lockFolder(l.path(asked.Name))
 	if err != nil {
 		return Machine{}, err
 	}
-	defer unlock()
+	defer lock.Close()
 	// A machine keeps the image that it was made with.
 	if s, err := l.spec(asked.Name); err != nil || !isFolder(s.Image) {
 		if asked.Image, err = EnsureImage(ctx, image); err != nil {
@@ -41,7 +41,7 @@ func (l *Lab) Create(ctx context.Context, asked Spec, image ImageOptions) (Machi
 	if err != nil {
 		return Machine{}, errors.Join(err, l.abandon(asked.Name))
 	}
-	if err := l.start(s); err != nil {
+	if err := l.start(s, lock); err != nil {
 		return Machine{}, err
 	}
 	return l.look(s)
@@ -49,11 +49,11 @@ func (l *Lab) Create(ctx context.Context, asked Spec, image ImageOptions) (Machi
 
 // settle returns the settings of the machine that exists, or chooses and keeps those that are missing.
 func (l *Lab) settle(asked Spec) (Spec, error) {
-	unlock, err := lockFolder(l.dir)
+	lock, err := lockFolder(l.dir)
 	if err != nil {
 		return Spec{}, err
 	}
-	defer unlock()
+	defer lock.Close()
 	s, err := l.spec(asked.Name)
 	if err == nil {
 		if names := s.differs(asked); len(names) > 0 {
@@ -153,19 +153,19 @@ func (l *Lab) Start(name string) (Machine, error) {
 	if err != nil {
 		return Machine{}, err
 	}
-	unlock, err := lockFolder(l.path(name))
+	lock, err := lockFolder(l.path(name))
 	if err != nil {
 		return Machine{}, err
 	}
-	defer unlock()
-	if err := l.start(s); err != nil {
+	defer lock.Close()
+	if err := l.start(s, lock); err != nil {
 		return Machine{}, err
 	}
 	return l.look(s)
 }
 
 // start needs the machine's lock.
-func (l *Lab) start(s Spec) error {
+func (l *Lab) start(s Spec, lock *os.File) error {
 	if _, err := os.Stat(l.path(s.Name, cutName)); err == nil {
 		if err := l.cut(s); err != nil {
 			return err
@@ -184,24 +184,26 @@ func (l *Lab) start(s Spec) error {
 	if err := l.connect(s); err != nil {
 		return err
 	}
-	return l.spawn(s.Name)
+	return l.spawn(s.Name, lock)
 }
 
 // connect makes the computer and the network ready, also after the computer itself was started anew.
 func (l *Lab) connect(s Spec) error {
-	unlock, err := lockFolder(l.dir)
+	lock, err := lockFolder(l.dir)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	if err := register(s.Cluster, l.dir); err != nil {
 		return err
 	}
 	return ensureNetwork(s)
 }
 
-// spawn starts the machine's supervisor, which outlives us, and returns when the machine boots.
-func (l *Lab) spawn(name string) error {
+// spawn starts the machine's supervisor, which outlives us, and returns when the machine boots. The
+// supervisor shares the machine's lock until then: should we be killed, the next start or deletion finds
+// it keeping the machine, and never between its own start and that.
+func (l *Lab) spawn(name string, lock *os.File) error {
 	log, err := os.OpenFile(l.path(name, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the supervisor's log: %w", err)
@@ -216,7 +218,7 @@ func (l *Lab) spawn(name string) error {
 		"--state-dir", stateOf(l.dir))
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{readyEnd}
+	cmd.ExtraFiles = []*os.File{readyEnd, lock} // readyOutput, lockInput
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = readyEnd.Close()

@@ -19,11 +19,11 @@ func (l *Lab) Delete(name string) error {
 	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	unlock, err := lockFolder(l.path(name))
+	lock, err := lockFolder(l.path(name))
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	s, err := l.spec(name)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return err
@@ -49,11 +49,11 @@ func (l *Lab) dismantle(s Spec) error {
 
 // forget removes the folder, and the lab with its last machine.
 func (l *Lab) forget(s Spec, name string) error {
-	unlock, err := lockFolder(l.dir)
+	lock, err := lockFolder(l.dir)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	others, err := l.specs()
 	if err != nil {
 		return err

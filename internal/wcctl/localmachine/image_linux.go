@@ -34,11 +34,11 @@ func EnsureImage(ctx context.Context, opts ImageOptions) (string, error) {
 	if isFolder(done) {
 		return done, nil
 	}
-	unlock, err := lockFolder(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer lock.Close()
 	if isFolder(done) {
 		return done, nil
 	}

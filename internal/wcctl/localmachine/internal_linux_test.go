@@ -127,23 +127,23 @@ func TestNetworkIsMadeOnceAndRemoved(t *testing.T) {
 func TestFolderLockSurvivesRemoval(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	unlock, err := lockFolder(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	second := make(chan error)
 	go func() {
-		unlock, err := lockFolder(dir)
+		lock, err := lockFolder(dir)
 		if err == nil {
 			_, err = os.Stat(dir)
-			unlock()
+			_ = lock.Close()
 		}
 		second <- err
 	}()
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	unlock()
+	_ = lock.Close()
 	if err := <-second; err != nil {
 		t.Errorf("who waited holds a folder that is gone: %v", err)
 	}

@@ -211,10 +211,6 @@ func TestSettingsOfAMachineAreKept(t *testing.T) {
 
 // TestKilledAnywhere kills creation, then deletion, ever later; the next try must end well.
 func TestKilledAnywhere(t *testing.T) {
-	if os.Getenv("WCCTL_TEST_KILLED") == "" {
-		t.Skip("known fault, issue 3: the supervisor that a killed creation had just started may keep the " +
-			"machine from the next one; WCCTL_TEST_KILLED=1 runs it")
-	}
 	t.Parallel()
 	w := newWorld(t)
 	w.create(t, 1) // the image is unpacked now

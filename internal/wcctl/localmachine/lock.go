@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lockFolder makes the folder and waits for the right to change it. The right ends with the process in
-// any case. Whoever has it may remove the folder.
-func lockFolder(dir string) (unlock func(), err error) {
+// lockFolder makes the folder and waits for the right to change it, which is had until the file is closed
+// by each process that was given it. Whoever has it may remove the folder.
+func lockFolder(dir string) (*os.File, error) {
 	for {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making folder %s: %w", dir, err)
@@ -26,7 +26,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), file.Close())
 		}
 		if isStill(file, dir) {
-			return func() { _ = file.Close() }, nil
+			return file, nil
 		}
 		_ = file.Close() // the folder was removed while we waited
 	}

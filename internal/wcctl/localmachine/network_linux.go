@@ -109,16 +109,22 @@ func ensureCable(lab, own netns.NsHandle, bridge netlink.Link, s Spec) error {
 		return fmt.Errorf("opening the namespace: %w", err)
 	}
 	defer inner.Close()
-	if _, err := outer.LinkByName(s.port()); err != nil {
+	port, err := outer.LinkByName(s.port())
+	if err != nil {
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MasterIndex = s.port(), bridge.Attrs().Index
+		attrs.Name = s.port()
 		attrs.Flags = net.FlagUp // in one step with its making: what is down was cut
-		if err := outer.LinkAdd(&netlink.Veth{
+		port = &netlink.Veth{
 			LinkAttrs: attrs, PeerName: cableName, PeerNamespace: netlink.NsFd(own),
 			PeerHardwareAddr: hardwareAddress(s.Address),
-		}); err != nil {
+		}
+		if err := outer.LinkAdd(port); err != nil {
 			return fmt.Errorf("adding a cable: %w", err)
 		}
+	}
+	// A step of its own for the kernel, so one that a killed try may have left out.
+	if err := outer.LinkSetMaster(port, bridge); err != nil {
+		return fmt.Errorf("plugging a cable in: %w", err)
 	}
 	if err := setUp(inner, "lo", netip.Prefix{}); err != nil {
 		return err

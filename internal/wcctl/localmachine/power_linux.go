@@ -89,9 +89,11 @@ func (l *Lab) hold(name string) (m Machine, unlock func(), err error) {
 	if _, err := l.spec(name); err != nil {
 		return m, nil, err
 	}
-	if unlock, err = lockFolder(l.path(name)); err != nil {
+	lock, err := lockFolder(l.path(name))
+	if err != nil {
 		return m, nil, err
 	}
+	unlock = func() { _ = lock.Close() }
 	m, err = l.Find(name) // it may have been deleted meanwhile
 	if err != nil {
 		_ = removeIfEmpty(l.path(name))

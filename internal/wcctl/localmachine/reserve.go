@@ -33,11 +33,11 @@ func (l *Lab) Reserve(names []string) (map[string]Reservation, error) {
 	if len(names) == 0 {
 		return nil, errors.New("reserving ports for no machine")
 	}
-	unlock, err := lockFolder(l.dir)
+	lock, err := lockFolder(l.dir)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer lock.Close()
 	all, err := l.reserved()
 	if err != nil {
 		return nil, err

@@ -18,8 +18,11 @@ import (
 // SuperviseCommand is the hidden command of the process that keeps a machine.
 const SuperviseCommand = "run"
 
-// readyOutput is the descriptor on which a supervisor tells how the first boot went.
-const readyOutput = 3
+// What a supervisor is given: where it tells how the first boot went, and the machine's lock until then.
+const (
+	readyOutput = 3
+	lockInput   = 4
+)
 
 // The signals that systemd takes as orders: SIGRTMIN+3 and +5, where C's library begins at 34.
 const (
@@ -38,12 +41,14 @@ type runRecord struct {
 // leads connections from 127.0.0.1 to it. The end of ctx halts the machine; the end of the process is a
 // power cut.
 func Supervise(ctx context.Context, stateDir, name string, log *slog.Logger) error {
-	ready := os.NewFile(readyOutput, "ready")
-	if ready == nil {
+	ready, lock := os.NewFile(readyOutput, "ready"), os.NewFile(lockInput, "lock")
+	if ready == nil || lock == nil {
 		return errors.New("this command is for wcctl itself")
 	}
 	unix.CloseOnExec(readyOutput)
+	unix.CloseOnExec(lockInput)
 	tell := func(fault string) {
+		_ = lock.Close()
 		_ = json.NewEncoder(ready).Encode(fault) // who started us may have gone
 		_ = ready.Close()
 	}
