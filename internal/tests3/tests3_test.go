@@ -93,8 +93,9 @@ func send(t *testing.T, signed *v4.PresignedHTTPRequest, body []byte, change fun
 func TestPresignedPutIsHeldToWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	bucket := tests3.New(t)
-	body := bytes.Repeat([]byte("photo"), 4000)
-	other := bytes.Repeat([]byte("other"), 4000)
+	// Short enough to be sent whole before a refusal, after which the gateway closes the connection.
+	body := bytes.Repeat([]byte("photo"), 100)
+	other := bytes.Repeat([]byte("other"), 100)
 	drop := func(name string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Del(name) }
 	}
