@@ -22,6 +22,10 @@ OASDIFF_MODULE := github.com/oasdiff/oasdiff
 OASDIFF_VERSION := $(shell sed -n 's|^\t$(OASDIFF_MODULE) \(v[^ ]*\).*|\1|p' tools/oasdiff/go.mod)
 OASDIFF := bin/oasdiff-$(OASDIFF_VERSION)-$(shell go env GOVERSION 2>/dev/null)
 
+ACTIONLINT_MODULE := github.com/rhysd/actionlint
+ACTIONLINT_VERSION := $(shell sed -n 's|^\t$(ACTIONLINT_MODULE) \(v[^ ]*\).*|\1|p' tools/actionlint/go.mod)
+ACTIONLINT := bin/actionlint-$(ACTIONLINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
 # npm's own record of what it has installed.
 NODE_MODULES := tools/contract/node_modules/.package-lock.json
 # The app's flow in TypeScript, type-checked against the contract.
@@ -47,7 +51,7 @@ dev: ## Run the whole system on this machine (ARGS=--reset …)
 
 .PHONY: test
 test: ## Set up, lint, then run every test: what CI runs
-	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF)
+	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF) $(ACTIONLINT)
 	@$(MAKE) lint
 	@$(MAKE) unit
 
@@ -56,11 +60,12 @@ setup: ## Install the system packages that tests need and that are missing
 	@tools/setup.sh test
 
 .PHONY: lint
-lint: $(LINT) $(TFLINT) contract ## Check formatting, style, the walls between packages, and the API's contract
+lint: $(LINT) $(TFLINT) $(ACTIONLINT) contract ## Check formatting, style, the walls between packages, and the API's contract
 	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
 	@$(LINT) run
-	@echo "lint: shell scripts, Ansible, Terraform"
+	@echo "lint: shell scripts, pipelines, Ansible, Terraform"
 	@git ls-files '*.sh' .ci/run | xargs shellcheck
+	@$(ACTIONLINT)
 	@cd infra/ansible && ansible-lint --offline -q
 	@terraform fmt -check -recursive infra/terraform
 	@$(TFLINT) --config=$(CURDIR)/.tflint.hcl --recursive --chdir=infra/terraform
@@ -136,6 +141,13 @@ $(OASDIFF): tools/oasdiff/go.mod tools/oasdiff/go.sum
 	@echo "contract: building oasdiff $(OASDIFF_VERSION) from its module, once"
 	@mkdir -p bin
 	@cd tools/oasdiff && go build -buildvcs=false -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $(OASDIFF_MODULE)
+	@touch $@
+
+$(ACTIONLINT): tools/actionlint/go.mod tools/actionlint/go.sum
+	@echo "lint: building actionlint $(ACTIONLINT_VERSION) from its module, once"
+	@mkdir -p bin
+	@cd tools/actionlint && go build -buildvcs=false -trimpath -ldflags '-s -w' \
+		-o $(CURDIR)/$@ $(ACTIONLINT_MODULE)/cmd/actionlint
 	@touch $@
 
 $(NODE_MODULES): tools/contract/package.json tools/contract/package-lock.json

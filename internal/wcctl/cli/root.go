@@ -55,6 +55,7 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 		newLogout(con),
 		newOpenAPI(con),
 		newBench(con),
+		newChanged(con),
 		newVersion(con),
 		newExitCodes(),
 	)
