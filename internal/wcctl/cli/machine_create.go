@@ -27,6 +27,7 @@ type machineCreateOptions struct {
 	keyFile         string
 	image           localmachine.ImageOptions
 	wait            time.Duration
+	format          outputFormat
 }
 
 func newMachineCreate(con *console, shared *machineOptions) *cobra.Command {
@@ -69,6 +70,7 @@ the network; with --image-tar it takes neither. The key that may log in as root 
 	f.DurationVar(&opts.wait, "wait", defaultBootWait, "how long to wait for SSH, 0s not at all")
 	cmd.MarkFlagsMutuallyExclusive("authorized-key", "authorized-key-file")
 	cmd.MarkFlagsMutuallyExclusive("image-tar", "apt-sources")
+	opts.format.register(cmd)
 	return cmd
 }
 
@@ -85,6 +87,9 @@ func runMachineCreate(ctx context.Context, con *console, opts machineCreateOptio
 	m, err := lab.Create(ctx, opts.spec, opts.image)
 	if err == nil {
 		err = awaitBoot(ctx, con, lab, m, opts.wait)
+	}
+	if err == nil {
+		err = printMachine(con, lab, m.Name, opts.format)
 	}
 	return machineError(con, opts.machineOptions, opts.spec.Name, err)
 }
@@ -138,20 +143,20 @@ func (o *machineCreateOptions) readKey(con *console) (string, error) {
 	}
 }
 
-// awaitBoot tells where the machine is once it answers.
+// awaitBoot tells how long the machine took to answer.
 func awaitBoot(
 	ctx context.Context, con *console, lab *localmachine.Lab, m localmachine.Machine, wait time.Duration,
 ) error {
-	if wait > 0 {
-		began := time.Now()
-		waiting, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		if err := lab.AwaitSSH(waiting, m); err != nil {
-			return &Error{Cause: err, Hint: "wcctl machine logs " + m.Name}
-		}
-		fmt.Fprintf(con.err, "%s answers after %.1fs\n", m.Name, time.Since(began).Seconds())
+	if wait == 0 {
+		return nil
 	}
-	fmt.Fprintf(con.out, "%s  %s  ssh -p %d root@127.0.0.1\n", m.Name, m.Address, m.SSHPort)
+	began := time.Now()
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := lab.AwaitSSH(waiting, m); err != nil {
+		return &Error{Cause: err, Hint: "wcctl machine logs " + m.Name}
+	}
+	fmt.Fprintf(con.err, "%s answers after %.1fs\n", m.Name, time.Since(began).Seconds())
 	return nil
 }
 

@@ -10,11 +10,13 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/localmachine"
 )
 
-// newMachinePower returns a command that does one thing to each machine named.
+// newMachinePower returns a command that does one thing to each machine named, and tells how it is then.
 func newMachinePower(
 	con *console, opts *machineOptions, cmd *cobra.Command,
 	do func(ctx context.Context, lab *localmachine.Lab, name string) error,
 ) *cobra.Command {
+	var format outputFormat
+	format.register(cmd)
 	cmd.Use += " NAME..."
 	cmd.Args = cobra.MinimumNArgs(1)
 	cmd.ValidArgsFunction = opts.completeNames(con)
@@ -24,13 +26,33 @@ func newMachinePower(
 			return err
 		}
 		for _, name := range names {
-			if err := do(cmd.Context(), lab, name); err != nil {
+			err := do(cmd.Context(), lab, name)
+			if err == nil {
+				err = printMachine(con, lab, name, format)
+			}
+			if err != nil {
 				return machineError(con, opts, name, err)
 			}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// printMachine prints a line, or an object, for each machine.
+func printMachine(con *console, lab *localmachine.Lab, name string, format outputFormat) error {
+	m, err := lab.Find(name)
+	switch {
+	case err != nil:
+		return err
+	case format == outputJSON:
+		return writeJSON(con.out, m)
+	case m.State == localmachine.Off:
+		fmt.Fprintf(con.out, "%s is off\n", m.Name)
+	default:
+		fmt.Fprintf(con.out, "%s  %s  ssh -p %d root@127.0.0.1\n", m.Name, m.Address, m.SSHPort)
+	}
+	return nil
 }
 
 func newMachineStart(con *console, opts *machineOptions) *cobra.Command {
@@ -62,7 +84,6 @@ func newMachineStop(con *console, opts *machineOptions) *cobra.Command {
 			if cut {
 				fmt.Fprintf(con.err, "%s did not halt in time; its power was cut\n", name)
 			}
-			fmt.Fprintf(con.out, "%s is off\n", name)
 			return nil
 		})
 }
@@ -90,10 +111,6 @@ was written is on the disk, as with a battery in the disk's controller.`,
 	}
 	return newMachinePower(con, opts, cmd,
 		func(_ context.Context, lab *localmachine.Lab, name string) error {
-			if err := lab.PowerCut(name); err != nil {
-				return err
-			}
-			fmt.Fprintf(con.out, "%s is off\n", name)
-			return nil
+			return lab.PowerCut(name)
 		})
 }

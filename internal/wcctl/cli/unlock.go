@@ -12,8 +12,9 @@ import (
 
 func newUnlock(con *console) *cobra.Command {
 	var (
-		flags clusterFlags
-		force bool
+		flags  clusterFlags
+		force  bool
+		format outputFormat
 	)
 	cmd := &cobra.Command{
 		Use:   "unlock",
@@ -28,15 +29,25 @@ lock is taken from a run that lives: that run stops as soon as it notices.`,
 		GroupID: groupCluster,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runUnlock(cmd.Context(), con, &flags, force)
+			return runUnlock(cmd.Context(), con, &flags, force, format)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "take the lock from a run that lives, too")
 	flags.register(cmd)
+	format.register(cmd)
 	return cmd
 }
 
-func runUnlock(ctx context.Context, con *console, flags *clusterFlags, force bool) error {
+// unlocked is what `wcctl unlock` did.
+type unlocked struct {
+	Folder string `json:"folder"`
+	// Freed is who held the lock, null where nobody did.
+	Freed *workspace.Holder `json:"freed"`
+}
+
+func runUnlock(
+	ctx context.Context, con *console, flags *clusterFlags, force bool, format outputFormat,
+) error {
 	folder, err := flags.folder(con)
 	if err != nil {
 		return err
@@ -48,6 +59,8 @@ func runUnlock(ctx context.Context, con *console, flags *clusterFlags, force boo
 		return &Error{Cause: err, Hint: flags.again("unlock --force")}
 	case err != nil:
 		return err
+	case format == outputJSON:
+		return writeJSON(con.out, unlocked{string(folder), holder})
 	case holder == nil:
 		fmt.Fprintf(con.out, "%s is not locked\n", folder)
 	default:
