@@ -259,11 +259,7 @@ func TestSamePhotoAgainIsAnsweredByTheCache(t *testing.T) {
 
 	t.Run("the same bytes", func(t *testing.T) {
 		ticket := s.upload(photo)
-		start := time.Now()
-		j := s.analyze(ticket.UploadID).want(http.StatusCreated).job()
-		if took := time.Since(start); took > 500*time.Millisecond {
-			t.Errorf("took %s", took)
-		}
+		j := s.analyze(ticket.UploadID).want(http.StatusCreated).job() // created and done, without a worker
 		if r := s.succeeded(j.ID); !r.Cached || len(r.CollectionPoints) != 1 {
 			t.Errorf("result %+v", r)
 		}
