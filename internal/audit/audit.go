@@ -39,6 +39,14 @@ const (
 	DataExported    Name = "data_exported"
 	ExportFetched   Name = "export_fetched" // a link to it was handed out
 	KeysRotated     Name = "keys_rotated"
+	JobRetried      Name = "job_retried" // this and those below: by operators
+	JobCanceled     Name = "job_canceled"
+	JobArchived     Name = "job_archived"
+	JobDeleted      Name = "job_deleted"
+	JobRun          Name = "job_run" // now instead of later
+	JobRepaired     Name = "job_repaired"
+	QueuePaused     Name = "queue_paused"
+	QueueResumed    Name = "queue_resumed"
 )
 
 // Outcome says how an act ended.
@@ -55,7 +63,7 @@ const (
 type Event struct {
 	Name    Name
 	Outcome Outcome
-	// Actor did it: User(id), Nobody or Operator.
+	// Actor did it: User(id), Nobody, Operator or OperatorNamed(name).
 	Actor string
 	// Subject is what it was done to, as kind:id, e.g. session:0190…; empty where it is the actor.
 	Subject string
@@ -68,6 +76,9 @@ const (
 	Nobody   = "nobody"   // not logged in
 	Operator = "operator" // by wcctl
 )
+
+// OperatorNamed is an operator whose name is known, e.g. alice@laptop.
+func OperatorNamed(name string) string { return Operator + ":" + name }
 
 // User names a user as actor or subject.
 func User(id uuid.UUID) string { return "user:" + id.String() }

@@ -1,8 +1,6 @@
 package erasure
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,18 +13,14 @@ import (
 	"github.com/wastecoach/wastecoach/internal/problem"
 )
 
-// What a request is refused with.
-var (
-	ErrToken = problem.New(
-		problem.Unauthorized, "internal_token_refused", "This route is for other services only.")
-	ErrRequest = problem.New(
-		problem.Malformed, "internal_request_malformed", "The request names no user, or odd jobs.")
-)
+// ErrRequest is what a request is refused with.
+var ErrRequest = problem.New(
+	problem.Malformed, "internal_request_malformed", "The request names no user, or odd jobs.")
 
 // Mount adds DELETE and GET below internal (httpserver.Server.Internal) and returns the group
 // /users/:id, whose routes only a bearer of the token reaches. Without a token nobody does.
 func Mount(internal *gin.RouterGroup, token env.Secret, h Holder) *gin.RouterGroup {
-	g := internal.Group("/users/:id", guard(token))
+	g := internal.Group("/users/:id", httpserver.RequireToken(token))
 	g.DELETE("", httpserver.Handle(func(c *gin.Context) error {
 		request, err := parse(c)
 		if err != nil {
@@ -44,18 +38,6 @@ func Mount(internal *gin.RouterGroup, token env.Secret, h Holder) *gin.RouterGro
 		return answer(c, report, err)
 	}))
 	return g
-}
-
-// guard compares digests: their length tells nothing, and the time of the comparison neither.
-func guard(token env.Secret) gin.HandlerFunc {
-	want := sha256.Sum256([]byte("Bearer " + token.Reveal()))
-	return func(c *gin.Context) {
-		got := sha256.Sum256([]byte(c.GetHeader("Authorization")))
-		if token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			_ = c.Error(ErrToken)
-			c.Abort()
-		}
-	}
 }
 
 // User is whom the path of a mounted route names.

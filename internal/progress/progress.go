@@ -58,29 +58,63 @@ func (s *Store) Put(ctx context.Context, job uuid.UUID, snap Snapshot) error {
 
 // Get returns a job's snapshot, and false when Redis has none.
 func (s *Store) Get(ctx context.Context, job uuid.UUID) (Snapshot, bool, error) {
-	values, err := s.jobs.HMGet(ctx, key(job),
-		"version", "owner", "finished", "created", "changed", "checked", "body").Result()
+	values, err := s.jobs.HMGet(ctx, key(job), fields...).Result()
 	if err != nil {
 		return Snapshot{}, false, fmt.Errorf("reading the progress of job %s: %w", job, err)
 	}
-	fields := make([]string, len(values))
+	return snapshotOf(job, values)
+}
+
+// GetAll returns the snapshots that Redis has of the jobs, in one round trip.
+func (s *Store) GetAll(ctx context.Context, jobs []uuid.UUID) (map[uuid.UUID]Snapshot, error) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	replies := make([]*redis.SliceCmd, len(jobs))
+	_, err := s.jobs.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range jobs {
+			replies[i] = p.HMGet(ctx, key(id), fields...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the progress of %d jobs: %w", len(jobs), err)
+	}
+	all := map[uuid.UUID]Snapshot{}
+	for i, id := range jobs {
+		snap, ok, err := snapshotOf(id, replies[i].Val())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all[id] = snap
+		}
+	}
+	return all, nil
+}
+
+// fields are those of the hash, in the order of snapshotOf.
+var fields = []string{"version", "owner", "finished", "created", "changed", "checked", "body"}
+
+func snapshotOf(job uuid.UUID, values []any) (Snapshot, bool, error) {
+	texts := make([]string, len(fields))
 	for i, v := range values {
 		text, ok := v.(string)
 		if !ok {
 			return Snapshot{}, false, nil
 		}
-		fields[i] = text
+		texts[i] = text
 	}
-	owner, err := uuid.FromString(fields[1])
+	owner, err := uuid.FromString(texts[1])
 	if err != nil {
 		return Snapshot{}, false, fmt.Errorf("reading the owner of job %s: %w", job, err)
 	}
 	return Snapshot{
-		Owner: owner, Version: number(fields[0]), Finished: fields[2] == "1",
-		CreatedAt: time.UnixMilli(number(fields[3])).UTC(),
-		Changed:   time.UnixMilli(number(fields[4])).UTC(),
-		Checked:   time.UnixMilli(number(fields[5])).UTC(),
-		Body:      []byte(fields[6]),
+		Owner: owner, Version: number(texts[0]), Finished: texts[2] == "1",
+		CreatedAt: time.UnixMilli(number(texts[3])).UTC(),
+		Changed:   time.UnixMilli(number(texts[4])).UTC(),
+		Checked:   time.UnixMilli(number(texts[5])).UTC(),
+		Body:      []byte(texts[6]),
 	}, true, nil
 }
 

@@ -24,15 +24,10 @@ type Depth struct {
 // asynq's own GetQueueInfo reads task hashes and fails when one has vanished.
 func Depths(ctx context.Context, jobs *redis.Client, queues ...string) ([]Depth, error) {
 	depths := make([]Depth, len(queues))
-	replies := make([][]*redis.IntCmd, len(queues))
+	replies := make([][6]*redis.IntCmd, len(queues))
 	_, err := jobs.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, q := range queues {
-			key := "asynq:{" + q + "}:"
-			replies[i] = []*redis.IntCmd{
-				p.LLen(ctx, key+"pending"), p.LLen(ctx, key+"active"),
-				p.ZCard(ctx, key+"scheduled"), p.ZCard(ctx, key+"retry"),
-				p.ZCard(ctx, key+"archived"), p.ZCard(ctx, key+"completed"),
-			}
+			replies[i] = count(ctx, p, prefix(q))
 		}
 		return nil
 	})
@@ -40,12 +35,25 @@ func Depths(ctx context.Context, jobs *redis.Client, queues ...string) ([]Depth,
 		return nil, fmt.Errorf("counting tasks: %w", err)
 	}
 	for i, r := range replies {
-		depths[i] = Depth{
-			Queue: queues[i], Pending: r[0].Val(), Active: r[1].Val(), Scheduled: r[2].Val(),
-			Retry: r[3].Val(), Archived: r[4].Val(), Completed: r[5].Val(),
-		}
+		depths[i] = depth(queues[i], r)
 	}
 	return depths, nil
+}
+
+// count asks for the sizes that depth reads.
+func count(ctx context.Context, p redis.Pipeliner, key string) [6]*redis.IntCmd {
+	return [6]*redis.IntCmd{
+		p.LLen(ctx, key+"pending"), p.LLen(ctx, key+"active"),
+		p.ZCard(ctx, key+"scheduled"), p.ZCard(ctx, key+"retry"),
+		p.ZCard(ctx, key+"archived"), p.ZCard(ctx, key+"completed"),
+	}
+}
+
+func depth(queue string, r [6]*redis.IntCmd) Depth {
+	return Depth{
+		Queue: queue, Pending: r[0].Val(), Active: r[1].Val(), Scheduled: r[2].Val(),
+		Retry: r[3].Val(), Archived: r[4].Val(), Completed: r[5].Val(),
+	}
 }
 
 // Collector reports Depths to Prometheus.
