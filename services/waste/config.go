@@ -25,7 +25,7 @@ type Config struct {
 	Jobs     JobsConfig           `envPrefix:"JOBS_"`
 	// JWKSURL is where the auth service publishes its keys.
 	JWKSURL string `env:"JWKS_URL,required"`
-	// InternalToken opens the routes that only the users service may call; empty closes them.
+	// InternalToken opens the routes for the users service and for operators; empty closes them.
 	InternalToken env.Secret `env:"INTERNAL_TOKEN"`
 	// LocationsURL is the base URL of the locations service.
 	LocationsURL string `env:"LOCATIONS_URL,required"`

@@ -26,6 +26,8 @@ func (s *Store) eraseUser(ctx context.Context, user uuid.UUID) (erased, erasure.
 			a AS (DELETE FROM analyses WHERE user_id = $1 RETURNING id),
 			n AS (DELETE FROM answers WHERE user_id = $1 RETURNING 1),
 			u AS (DELETE FROM uploads WHERE user_id = $1 RETURNING sha256),
+			o AS (DELETE FROM operator_actions WHERE subject IN (
+				SELECT id::text FROM analyses WHERE user_id = $1)),
 			noted AS (
 				INSERT INTO erasures AS e (user_id, jobs, photos, began_at)
 				VALUES ($1, ARRAY(SELECT id FROM a), ARRAY(SELECT DISTINCT sha256 FROM u), now())

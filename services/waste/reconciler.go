@@ -92,7 +92,7 @@ func (r *reconciler) lookOnce(ctx context.Context, a *Analysis) error {
 
 func (r *reconciler) look(ctx context.Context, a *Analysis) error {
 	switch {
-	case a.Restarts > maxRestarts:
+	case a.Restarts > maxRestarts, a.archived(): // no operator came for it
 		return r.abandon(ctx, a)
 	case a.Status == job.AwaitingUpload:
 		return r.lookForUpload(ctx, a)

@@ -15,11 +15,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/api"
+	"github.com/wastecoach/wastecoach/internal/audit"
 	"github.com/wastecoach/wastecoach/internal/erasure"
 	"github.com/wastecoach/wastecoach/internal/httpserver"
 	"github.com/wastecoach/wastecoach/internal/imagehash"
 	"github.com/wastecoach/wastecoach/internal/modelprovider"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
+	"github.com/wastecoach/wastecoach/internal/operator"
 	"github.com/wastecoach/wastecoach/internal/photo"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/postgres"
@@ -133,6 +135,11 @@ func (p *parts) server(
 		store: store, objects: p.objects, progress: shown,
 		tasks: queue.NewForgetter(p.jobs, p.looks), cache: cache,
 	}))
+	operator.Mount(server.Internal(), cfg.InternalToken, &overseer{
+		store: store, jobs: p.jobs, looks: p.looks, objects: p.objects, progress: shown,
+		outbox: &outbox{queue: p.tasks, cfg: cfg.Jobs}, cfg: cfg.Jobs, metrics: p.metrics,
+		logger: logger, audit: audit.New(logger),
+	})
 	return server, nil
 }
 

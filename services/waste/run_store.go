@@ -9,6 +9,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/operator"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/problem"
 	"github.com/wastecoach/wastecoach/internal/vision"
@@ -45,6 +46,7 @@ func (s *Store) claimAdvised(
 			progress = GREATEST(progress, 80), stage = 'location',
 			updated_at = now(), version = version + 10
 		WHERE id = $1 AND next_task = 'recycling:advise' AND status IN ('queued', 'processing')
+			AND NOT `+archivedSQL+`
 		RETURNING `+analysisColumns, id, advice, worker, seconds(lease))
 }
 
@@ -114,23 +116,27 @@ func (s *Store) succeed(
 		RETURNING `+analysisColumns, a.ID, a.Attempt, body, r.Vision, r.Advice)
 }
 
-// fail ends the job with an error.
-func (s *Store) fail(ctx context.Context, a *Analysis, doc problem.Document) (Analysis, error) {
-	return s.fenced(ctx, `UPDATE analyses SET status = 'failed', error = $3, worker = NULL,
-			check_at = NULL, updated_at = now(), finished_at = now(), version = version + 10
+// fail ends the job with an error for its user, and another for operators.
+func (s *Store) fail(
+	ctx context.Context, a *Analysis, doc problem.Document, why operator.JobError,
+) (Analysis, error) {
+	return s.fenced(ctx, `UPDATE analyses SET status = 'failed', error = $3, try_error = $4,
+			worker = NULL, check_at = NULL, updated_at = now(), finished_at = now(), version = version + 10
 		WHERE id = $1 AND attempt = $2 AND status = 'processing'
-		RETURNING `+analysisColumns, a.ID, a.Attempt, doc)
+		RETURNING `+analysisColumns, a.ID, a.Attempt, doc, why)
 }
 
-// release gives a claimed job back: its task runs again, by itself or by the reconciler after check.
+// release gives a claimed job back: its task runs again, by itself or by the reconciler after check. It
+// counts as a try where there is a reason.
 func (s *Store) release(
-	ctx context.Context, a *Analysis, burnTry bool, check time.Duration,
+	ctx context.Context, a *Analysis, why *operator.JobError, check time.Duration,
 ) (Analysis, error) {
 	return s.fenced(ctx, `UPDATE analyses SET status = 'queued', worker = NULL,
-			tries = tries + $3::boolean::int, restarts = restarts + 1, check_at = now() + make_interval(secs => $4),
+			tries = tries + ($3::jsonb IS NOT NULL)::int, try_error = COALESCE($3, try_error),
+			restarts = restarts + 1, check_at = now() + make_interval(secs => $4),
 			updated_at = now(), version = version + 10
 		WHERE id = $1 AND attempt = $2 AND status = 'processing'
-		RETURNING `+analysisColumns, a.ID, a.Attempt, burnTry, seconds(check))
+		RETURNING `+analysisColumns, a.ID, a.Attempt, why, seconds(check))
 }
 
 func (s *Store) fenced(ctx context.Context, sql string, args ...any) (Analysis, error) {

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,6 +68,25 @@ type system struct {
 	advised    atomic.Int64
 	// adviceTakes is how long the recycling worker is busy with one job.
 	adviceTakes atomic.Int64
+	// log is what the API and the worker logged.
+	log lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
 }
 
 // setup starts the API. Workers are started by work.
@@ -138,7 +158,7 @@ func (s *system) logger(name string) *slog.Logger {
 	if testing.Verbose() {
 		level = slog.LevelInfo
 	}
-	return telemetry.NewLogger(s.t.Output(), name, level)
+	return telemetry.NewLogger(io.MultiWriter(s.t.Output(), &s.log), name, level)
 }
 
 // work starts a waste worker and stands in for the recycling worker. It returns what stops them.

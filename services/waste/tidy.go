@@ -43,7 +43,8 @@ func (t *tidier) run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		err := errors.Join(t.removeOriginals(ctx), t.expireJobs(ctx), t.store.forget(ctx))
+		err := errors.Join(t.removeOriginals(ctx), t.expireJobs(ctx), t.store.forget(ctx),
+			t.store.foldCounts(ctx))
 		if err != nil && ctx.Err() == nil {
 			t.logger.WarnContext(ctx, "tidying", "error", err)
 		}
@@ -191,7 +192,7 @@ func (s *Store) erase(ctx context.Context, id uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, `WITH said AS (DELETE FROM feedback WHERE analysis_id = $1)
 		UPDATE analyses SET status = 'expired', result = NULL, error = NULL,
 			verdict = NULL, advice = NULL, lat = NULL, lng = NULL, photo_key = NULL,
-			fingerprint = NULL, version = version + 10, updated_at = now()
+			steps = '[]', try_error = NULL, fingerprint = NULL, version = version + 10, updated_at = now()
 		WHERE id = $1 AND check_at IS NULL`, id)
 	if err != nil {
 		return fmt.Errorf("erasing job %s: %w", id, err)
@@ -214,6 +215,11 @@ func (s *Store) forget(ctx context.Context) error {
 		AND NOT EXISTS (SELECT FROM analyses a WHERE a.upload_id = u.id)`)
 	if err != nil {
 		return fmt.Errorf("forgetting unused uploads: %w", err)
+	}
+	_, err = s.pool.Exec(ctx, `DELETE FROM operator_actions
+		WHERE at < now() - make_interval(secs => $1)`, seconds(tombstones))
+	if err != nil {
+		return fmt.Errorf("forgetting old actions of operators: %w", err)
 	}
 	return nil
 }

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/modelcall"
 	"github.com/wastecoach/wastecoach/internal/objectstore"
+	"github.com/wastecoach/wastecoach/internal/operator"
 	"github.com/wastecoach/wastecoach/internal/photo"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
 	"github.com/wastecoach/wastecoach/internal/problem"
@@ -176,7 +178,7 @@ func (r *run) settle(ctx context.Context, err error) error {
 
 // handBack sends the job to another worker at once; it does not count as a try.
 func (r *run) handBack(ctx context.Context) error {
-	a, err := r.store.release(ctx, &r.a, false, 0)
+	a, err := r.store.release(ctx, &r.a, nil, 0)
 	if err != nil {
 		return ignoreNotOurs(err)
 	}
@@ -191,7 +193,7 @@ func (r *run) retry(ctx context.Context, cause error) error {
 	if errors.As(cause, &call) {
 		delay = max(delay, call.RetryAfter)
 	}
-	a, err := r.store.release(ctx, &r.a, true, delay+pickupCheck)
+	a, err := r.store.release(ctx, &r.a, tryError(exhausted(cause)), delay+pickupCheck)
 	if err != nil {
 		return ignoreNotOurs(err)
 	}
@@ -203,7 +205,7 @@ func (r *run) retry(ctx context.Context, cause error) error {
 func (r *run) endWith(ctx context.Context, end *problem.Error, result error) error {
 	doc := end.Document()
 	doc.Instance, doc.RequestID = selfLink(r.a.ID), r.a.RequestID
-	a, err := r.store.fail(ctx, &r.a, doc)
+	a, err := r.store.fail(ctx, &r.a, doc, *tryError(end))
 	if err != nil {
 		return ignoreNotOurs(err)
 	}
@@ -212,6 +214,19 @@ func (r *run) endWith(ctx context.Context, end *problem.Error, result error) err
 	r.show(ctx)
 	r.logger.InfoContext(ctx, "analysis failed", "code", end.Code, "error", end)
 	return result
+}
+
+// maxReason is in bytes.
+const maxReason = 500
+
+// tryError is an error as operators see it: with its cause.
+func tryError(p *problem.Error) *operator.JobError {
+	why := &operator.JobError{Code: p.Code, Title: p.Detail}
+	if cause := p.Unwrap(); cause != nil {
+		text := strings.ToValidUTF8(strings.ReplaceAll(cause.Error(), "\x00", ""), "")
+		why.Detail = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
+	}
+	return why
 }
 
 func ignoreNotOurs(err error) error {
