@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"time"
-
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 )
 
 const (
@@ -42,37 +37,14 @@ func (c *Cluster) lookupName(ctx context.Context, s *snapshot) error {
 	return nil
 }
 
-// lookupThrough asks a CoreDNS pod over TCP, through the API server and the node's kubelet: this
-// computer needs no way into the pod network.
+// lookupThrough asks a CoreDNS pod over TCP.
 func (c *Cluster) lookupThrough(ctx context.Context, pod string) error {
-	transport, upgrader, err := spdy.RoundTripperFor(c.config)
+	tunnel, err := c.Tunnel(ctx, "kube-system", pod, dnsPort)
 	if err != nil {
-		return fmt.Errorf("preparing a tunnel to %s: %w", pod, err)
+		return err
 	}
-	url := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace("kube-system").Name(pod).
-		SubResource("portforward").URL()
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	stop, ready := make(chan struct{}), make(chan struct{})
-	defer close(stop)
-	forward, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"},
-		[]string{fmt.Sprintf("0:%d", dnsPort)}, stop, ready, io.Discard, io.Discard)
-	if err != nil {
-		return fmt.Errorf("preparing a tunnel to %s: %w", pod, err)
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- forward.ForwardPorts() }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("opening a tunnel to %s: %w", pod, err)
-	case <-ctx.Done():
-		return fmt.Errorf("opening a tunnel to %s: %w", pod, ctx.Err())
-	case <-ready:
-	}
-	ports, err := forward.GetPorts()
-	if err != nil {
-		return fmt.Errorf("opening a tunnel to %s: %w", pod, err)
-	}
-	return resolve(ctx, net.JoinHostPort("127.0.0.1", fmt.Sprint(ports[0].Local)))
+	defer tunnel.Close()
+	return resolve(ctx, tunnel.Address())
 }
 
 // resolve asks the DNS server at address, over TCP, for probeName.

@@ -188,15 +188,11 @@ func judgePressure(s *snapshot, _ Options) Condition {
 	if s.nodes.err != nil {
 		return unknown(s.nodes.err)
 	}
-	what := map[corev1.NodeConditionType]string{
-		corev1.NodeDiskPressure: "disk", corev1.NodeMemoryPressure: "memory", corev1.NodePIDPressure: "process ids",
-		corev1.NodeNetworkUnavailable: "network",
-	}
 	var bad []string
 	var oldest time.Time
 	for _, n := range s.nodes.value {
 		for _, c := range n.Status.Conditions {
-			name, wanted := what[c.Type]
+			name, wanted := shortages[c.Type]
 			if !wanted || c.Status != corev1.ConditionTrue {
 				continue
 			}
