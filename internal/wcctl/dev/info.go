@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
@@ -72,6 +73,7 @@ func publish(info Info) error {
 		PID: info.PID, URL: info.URL, Replicas: map[string][]string{}, RedisAddr: info.Redis,
 		RedisPassword: info.RedisPassword,
 		MetricsURLs:   map[string]string{},
+		WasteToken:    variable(info.Environ["waste"], "WASTE_INTERNAL_TOKEN"),
 	}
 	for _, r := range info.Replicas {
 		state.MetricsURLs[r.Name] = r.URL + "/metrics"
@@ -83,4 +85,14 @@ func publish(info Info) error {
 		return err
 	}
 	return devstate.Write(string(info.Data), state)
+}
+
+// variable is the value of a KEY=value line.
+func variable(environ []string, key string) string {
+	for _, line := range environ {
+		if value, found := strings.CutPrefix(line, key+"="); found {
+			return value
+		}
+	}
+	return ""
 }

@@ -25,6 +25,8 @@ type State struct {
 	RedisPassword string `json:"redis_password,omitempty"`
 	// MetricsURLs are the /metrics pages by part, e.g. waste-worker-1.
 	MetricsURLs map[string]string `json:"metrics_urls,omitempty"`
+	// WasteToken opens the operator's routes of the waste service; only the owner may read the file.
+	WasteToken string `json:"waste_token,omitempty"`
 }
 
 // Dir is where the stack keeps its data unless a flag says otherwise: WCCTL_DEV_DIR, else below

@@ -2,12 +2,11 @@
 package monitor
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/operator"
 )
 
 // Part is a piece of the picture that is read on its own, and may fail on its own.
@@ -28,14 +27,15 @@ const (
 type Picture struct {
 	At time.Time `json:"at"`
 	// Source names the system, e.g. "wcctl dev at http://127.0.0.1:8080" or "cluster waste".
-	Source   string         `json:"source"`
-	Jobs     JobPage        `json:"jobs"`
-	Queues   []Queue        `json:"queues"`
-	Workers  []Worker       `json:"workers"`
-	Services []Service      `json:"services"`
-	Cluster  *ClusterState  `json:"cluster"` // null: the system runs on no cluster
-	Events   []Event        `json:"events"`
-	Faults   map[Part]Fault `json:"faults,omitempty"`
+	Source   string        `json:"source"`
+	Jobs     JobPage       `json:"jobs"`
+	Queues   []Queue       `json:"queues"`
+	Workers  []Worker      `json:"workers"`
+	Services []Service     `json:"services"`
+	Cluster  *ClusterState `json:"cluster"` // null: the system runs on no cluster
+	// Events are what happened of late, the newest first.
+	Events []Event        `json:"events"`
+	Faults map[Part]Fault `json:"faults,omitempty"`
 }
 
 // Fault tells why a part is old.
@@ -45,109 +45,6 @@ type Fault struct {
 	Hint    string `json:"hint,omitempty"`
 	// ReadAt is when the part was read last; zero if never.
 	ReadAt time.Time `json:"read_at"`
-}
-
-// JobQuery chooses jobs; its zero value is the newest of all.
-type JobQuery struct {
-	// Status keeps jobs in one of these; empty keeps all.
-	Status []job.Status
-	// Text keeps jobs whose id or user begins with it, or whose class, item or error contains it.
-	Text string
-	// Stalled keeps jobs that are stalled or orphaned.
-	Stalled bool
-	// Limit bounds the page.
-	Limit int
-	// Before is the cursor of an earlier page; empty is the first.
-	Before string
-}
-
-// JobPage is the newest jobs that a query chose, and the counts of all.
-type JobPage struct {
-	Items []Job  `json:"items"`
-	Next  string `json:"next,omitempty"`
-	// Counts are of all jobs by status, whatever the query.
-	Counts map[job.Status]int64 `json:"counts"`
-	// Last24h is the share and number of what ended in the last 24 hours.
-	Last24h Outcome24h `json:"last_24h"`
-}
-
-// Outcome24h sums up what ended in the last 24 hours.
-type Outcome24h struct {
-	Succeeded int64 `json:"succeeded"`
-	Failed    int64 `json:"failed"`
-	Canceled  int64 `json:"canceled"`
-	// Cached counts the succeeded ones for which no vision model was called.
-	Cached int64 `json:"cached"`
-}
-
-// Job is one analysis as an operator sees it.
-type Job struct {
-	ID   uuid.UUID `json:"id"`
-	User uuid.UUID `json:"user"`
-	// Queue and Task are where its next or present task is.
-	Queue    string     `json:"queue"`
-	Task     string     `json:"task"`
-	Status   job.Status `json:"status"`
-	Stage    job.Stage  `json:"stage"`
-	Progress int        `json:"progress"` // percent, 0–100
-	// Attempt counts the runs of the whole job, Tries the failures of the present stage.
-	Attempt int `json:"attempt"`
-	Tries   int `json:"tries"`
-	// Stalled: its worker has not been heard of. Orphan: no task in Redis will ever continue it.
-	Stalled bool   `json:"stalled"`
-	Orphan  bool   `json:"orphan"`
-	Class   string `json:"class,omitempty"`
-	Item    string `json:"item,omitempty"`
-	Cached  bool   `json:"cached"`
-	Worker  string `json:"worker,omitempty"`
-	// Lease is until when its worker holds it.
-	Lease      *time.Time `json:"lease,omitempty"`
-	CreatedAt  time.Time  `json:"created_at"`
-	StartedAt  *time.Time `json:"started_at,omitempty"`
-	UpdatedAt  time.Time  `json:"updated_at"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	// ETA is when it will end, by the durations of late; null where nothing is known.
-	ETA   *time.Time `json:"eta,omitempty"`
-	Error *JobError  `json:"error,omitempty"`
-}
-
-// JobError is why a job failed.
-type JobError struct {
-	Code   string `json:"code"`
-	Title  string `json:"title"`
-	Detail string `json:"detail,omitempty"`
-}
-
-// JobDetail is all that is known of one job.
-type JobDetail struct {
-	Job
-	RequestID string          `json:"request_id"`
-	Payload   json.RawMessage `json:"payload"`
-	Steps     []Step          `json:"steps"`
-	Photo     *Photo          `json:"photo,omitempty"`
-	Result    json.RawMessage `json:"result,omitempty"`
-	// TaskState is asynq's word for its task: pending, active, scheduled, retry, archived, completed.
-	TaskState string `json:"task_state,omitempty"`
-	LastError string `json:"last_error,omitempty"`
-}
-
-// Step is one stage of one attempt.
-type Step struct {
-	Attempt   int        `json:"attempt"`
-	Stage     job.Stage  `json:"stage"`
-	Worker    string     `json:"worker,omitempty"`
-	StartedAt time.Time  `json:"started_at"`
-	EndedAt   *time.Time `json:"ended_at,omitempty"`
-	Error     *JobError  `json:"error,omitempty"`
-}
-
-// Photo is what is known of the photo, without the photo.
-type Photo struct {
-	SHA256      string `json:"sha256"`
-	Size        int64  `json:"size"` // bytes
-	ContentType string `json:"content_type"`
-	Width       int    `json:"width,omitempty"`
-	Height      int    `json:"height,omitempty"`
 }
 
 // Queue is one queue of tasks. Pending, active and the others exclude each other.
@@ -249,46 +146,30 @@ type Rollout struct {
 	Ready   int    `json:"ready"`
 }
 
-// Event is something that happened, newest first in a picture: a failure, an operator's action, a
-// worker that came or went, a warning of Kubernetes.
-type Event struct {
-	At      time.Time `json:"at"`
-	Kind    string    `json:"kind"`    // e.g. job.failed, job.retried, queue.paused, pod.warning
-	Subject string    `json:"subject"` // e.g. a job's id
-	Message string    `json:"message"`
-	// Actor is who did it, for actions.
-	Actor string `json:"actor,omitempty"`
-	Bad   bool   `json:"bad"`
-}
-
-// Verb is what an operator can do.
-type Verb string
+// What the service that has the jobs tells of them, and does to them.
+type (
+	JobQuery   = operator.Query
+	JobPage    = operator.Page
+	Outcome24h = operator.Outcome24h
+	Job        = operator.Job
+	JobError   = operator.JobError
+	JobDetail  = operator.JobDetail
+	Step       = operator.Step
+	Photo      = operator.Photo
+	Event      = operator.Event
+	Verb       = operator.Verb
+	Action     = operator.Action
+	Outcome    = operator.Outcome
+)
 
 // The verbs. All but Pause and Resume name jobs.
 const (
-	Retry   Verb = "retry"   // run a failed, canceled or expired job again, from its last good stage
-	Cancel  Verb = "cancel"  // end an unfinished job
-	Archive Verb = "archive" // take an unfinished job's task out of the queue until it is retried
-	Delete  Verb = "delete"  // remove a finished job and its task
-	RunNow  Verb = "run"     // do not wait for the time of a scheduled or retried task
-	Repair  Verb = "repair"  // send the task of an orphan or stalled job again
-	Pause   Verb = "pause"   // let no worker take from a queue
-	Resume  Verb = "resume"  // the opposite
+	Retry   = operator.Retry
+	Cancel  = operator.Cancel
+	Archive = operator.Archive
+	Delete  = operator.Delete
+	RunNow  = operator.RunNow
+	Repair  = operator.Repair
+	Pause   = operator.Pause
+	Resume  = operator.Resume
 )
-
-// Action is a verb and what it is done to.
-type Action struct {
-	Verb Verb
-	// Jobs are whole ids; Queue is for Pause and Resume.
-	Jobs  []uuid.UUID
-	Queue string
-}
-
-// Outcome is what an action did to one thing.
-type Outcome struct {
-	Subject string `json:"subject"`
-	// Changed is false where it was so already.
-	Changed bool `json:"changed"`
-	// Error is empty where it was done.
-	Error string `json:"error,omitempty"`
-}
