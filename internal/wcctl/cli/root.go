@@ -11,6 +11,7 @@ import (
 const (
 	groupLocal   = "local"
 	groupCluster = "cluster"
+	groupOperate = "operate"
 	groupApp     = "app"
 	groupMeasure = "measure"
 )
@@ -50,6 +51,9 @@ a photo of waste goes in, how to dispose of it and where comes out.`,
 		newKubeconfig(con),
 		newCost(con),
 		newBundle(con),
+		newTop(con),
+		newQueue(con),
+		newJob(con),
 		newAnalyze(con),
 		newLogin(con),
 		newLogout(con),
@@ -73,6 +77,7 @@ func addCommands(root *cobra.Command, commands ...*cobra.Command) {
 	for _, group := range []*cobra.Group{
 		{ID: groupLocal, Title: "On this machine:"},
 		{ID: groupCluster, Title: "The cluster, from wastecoach.yaml:"},
+		{ID: groupOperate, Title: "The running system:"},
 		{ID: groupApp, Title: "The app in a terminal:"},
 		{ID: groupMeasure, Title: "Measure:"},
 	} {
