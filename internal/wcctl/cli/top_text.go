@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -46,14 +47,15 @@ func writePicture(w io.Writer, p monitor.Picture) error {
 	sections := []struct {
 		part  monitor.Part
 		title string
-		rows  [][]string
+		// rows is the part's table, facts what it has no column for.
+		rows, facts [][]string
 	}{
-		{monitor.Jobs, "JOBS  " + countsLine(p.Jobs), jobRows(p.Jobs.Items)},
-		{monitor.Queues, "QUEUES", queueRows(p.Queues)},
-		{monitor.Workers, "WORKERS", workerRows(p.Workers, p.At)},
-		{monitor.Services, "SERVICES", serviceRows(p.Services)},
-		{monitor.Cluster, "CLUSTER", clusterRows(p.Cluster, p.At)},
-		{monitor.Events, "EVENTS", eventRows(p.Events)},
+		{monitor.Jobs, "JOBS  " + countsLine(p.Jobs), jobRows(p.Jobs.Items), nil},
+		{monitor.Queues, "QUEUES", queueRows(p.Queues), nil},
+		{monitor.Workers, "WORKERS", workerRows(p.Workers, p.At), nil},
+		{monitor.Services, "SERVICES", serviceRows(p.Services), nil},
+		{monitor.Cluster, "CLUSTER", nodeRows(p.Cluster), clusterFacts(p.Cluster, p.At)},
+		{monitor.Events, "EVENTS", eventRows(p.Events), nil},
 	}
 	for _, s := range sections {
 		fault, bad := p.Faults[s.part]
@@ -64,7 +66,7 @@ func writePicture(w io.Writer, p monitor.Picture) error {
 		if bad {
 			fmt.Fprintf(w, "! %s%s\n", progress.Clean(fault.Message), readBefore(fault, p.At))
 		}
-		if err := writeTable(w, s.rows); err != nil {
+		if err := errors.Join(writeTable(w, s.rows), writeTable(w, s.facts)); err != nil {
 			return err
 		}
 	}
@@ -229,7 +231,7 @@ func serviceRows(services []monitor.Service) [][]string {
 	return rows
 }
 
-func clusterRows(c *monitor.ClusterState, now time.Time) [][]string {
+func nodeRows(c *monitor.ClusterState) [][]string {
 	if c == nil {
 		return nil
 	}
@@ -246,11 +248,19 @@ func clusterRows(c *monitor.ClusterState, now time.Time) [][]string {
 			n.Name, strings.Join(n.Roles, ","), state, shareText(n.CPU), shareText(n.Memory), fmt.Sprint(n.Pods),
 		})
 	}
+	return rows
+}
+
+// clusterFacts are what the table of nodes has no column for.
+func clusterFacts(c *monitor.ClusterState, now time.Time) [][]string {
+	if c == nil {
+		return nil
+	}
 	var pods []string
 	for _, phase := range slices.Sorted(maps.Keys(c.Pods)) {
 		pods = append(pods, fmt.Sprintf("%d %s", c.Pods[phase], strings.ToLower(phase)))
 	}
-	rows = append(rows, []string{"version", c.Version}, []string{"pods", strings.Join(pods, ", ")})
+	rows := [][]string{{"version", c.Version}, {"pods", strings.Join(pods, ", ")}}
 	for _, why := range c.Waiting {
 		rows = append(rows, []string{"waits", why})
 	}
