@@ -33,7 +33,12 @@ func Explain(err error) string {
 		refused *operator.RefusedError
 		op      *net.OpError
 	)
+	var t *trouble
 	switch {
+	case errors.As(err, &t) && (t.cause == nil || errors.Is(t.cause, ErrNotRunning)):
+		return t.message
+	case errors.As(err, &t):
+		return t.message + ": " + Explain(t.cause)
 	case errors.As(err, &refused) && refused.Code == "internal_token_refused":
 		return "the waste service does not know our token"
 	case errors.As(err, &refused):

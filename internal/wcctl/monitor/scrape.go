@@ -140,7 +140,8 @@ func (h histogram) with(o histogram, sign float64) histogram {
 }
 
 // since is what changed between the newest of the samples, which is s, and the one a window before; or
-// since the process began, where there is none.
+// since the process began, where there is none. Where they do not reach that far back and nothing was
+// measured between them, durations are those since the process began.
 func (s sample) since(list []sample, window time.Duration) lately {
 	base := sample{at: s.started}
 	for _, earlier := range slices.Backward(list[:len(list)-1]) {
@@ -156,10 +157,22 @@ func (s sample) since(list []sample, window time.Duration) lately {
 	if seconds <= 0 {
 		return lately{}
 	}
-	return lately{
+	l := lately{
 		rate: max(0, s.count-base.count) / seconds, bad: max(0, s.bad-base.bad) / seconds,
 		took: s.took.minus(base.took), wait: s.wait.minus(base.wait),
 	}
+	if s.at.Sub(base.at) < window {
+		l.took, l.wait = l.took.or(s.took), l.wait.or(s.wait)
+	}
+	return l
+}
+
+// or is another histogram where this one is empty.
+func (h histogram) or(o histogram) histogram {
+	if h[math.Inf(1)] > 0 {
+		return h
+	}
+	return o
 }
 
 func (h histogram) latency() Latency {

@@ -38,7 +38,7 @@ func newClusterSite(kubeconfig string) (*clusterSite, error) {
 }
 
 func siteOf(cluster *kube.Cluster) *clusterSite {
-	tunnels := &tunnels{cluster: cluster, open: map[string]*kube.Tunnel{}}
+	tunnels := &tunnels{cluster: cluster, open: map[string]*way{}}
 	return &clusterSite{
 		cluster: cluster, tunnels: tunnels, lock: make(chan struct{}, 1),
 		web: &http.Client{Transport: &http.Transport{DialContext: tunnels.dial}},
@@ -121,7 +121,13 @@ type tunnels struct {
 	cluster *kube.Cluster
 
 	mu   sync.Mutex
-	open map[string]*kube.Tunnel
+	open map[string]*way
+}
+
+// way is one of them; who opens it keeps the others waiting, so that there are no two.
+type way struct {
+	mu     sync.Mutex
+	tunnel *kube.Tunnel
 }
 
 const tunnelTimeout = 5 * time.Second
@@ -139,13 +145,19 @@ func (t *tunnels) dial(ctx context.Context, network, address string) (net.Conn, 
 
 func (t *tunnels) to(ctx context.Context, address string) (*kube.Tunnel, error) {
 	t.mu.Lock()
-	known := t.open[address]
+	w, known := t.open[address]
+	if !known {
+		w = &way{}
+		t.open[address] = w
+	}
 	t.mu.Unlock()
-	if known != nil {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tunnel != nil {
 		select {
-		case <-known.Lost():
+		case <-w.tunnel.Lost():
 		default:
-			return known, nil
+			return w.tunnel, nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, tunnelTimeout)
@@ -155,17 +167,10 @@ func (t *tunnels) to(ctx context.Context, address string) (*kube.Tunnel, error) 
 		return nil, err
 	}
 	tunnel, err := t.cluster.Tunnel(ctx, namespace, pod, port)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		w.tunnel = tunnel
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now := t.open[address]; now != nil && now != known {
-		tunnel.Close() // another connection was faster
-		return now, nil
-	}
-	t.open[address] = tunnel
-	return tunnel, nil
+	return tunnel, err
 }
 
 // find reads what host and podHost write.
@@ -200,7 +205,11 @@ func (t *tunnels) find(ctx context.Context, address string) (namespace, pod stri
 func (t *tunnels) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, tunnel := range t.open {
-		tunnel.Close()
+	for _, w := range t.open {
+		w.mu.Lock()
+		if w.tunnel != nil {
+			w.tunnel.Close()
+		}
+		w.mu.Unlock()
 	}
 }
