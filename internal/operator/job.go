@@ -29,7 +29,7 @@ type Query struct {
 // Page is the newest jobs that a query chose, and the counts of all.
 type Page struct {
 	Items []Job `json:"items"`
-	// Next is the cursor of the next page. A search by words looks at some thousand jobs a page, so
+	// Next is the cursor of the next page. A search by words looks at 2,000 jobs a page, so
 	// that a page may be short, or empty, and yet have a next one.
 	Next string `json:"next,omitempty"`
 	// Counts are of all jobs by status, whatever the query.

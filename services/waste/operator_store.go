@@ -18,7 +18,7 @@ import (
 )
 
 // searchWindow is how many jobs a search by words looks at: it has no index to ask.
-const searchWindow = 5000
+const searchWindow = 2000
 
 // The times after which nobody seems to care for a job. A worker's lease ends by itself; a job in the
 // queue is overdue when the reconciler, too, has passed it by.

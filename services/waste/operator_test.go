@@ -299,7 +299,7 @@ func TestOperatorRepairsAnOrphan(t *testing.T) {
 	jobs := s.redis.Client(1)
 	task := id.String() + ":1"
 	for _, err := range []error{
-		jobs.RPopLPush(t.Context(), "asynq:{waste}:pending", "asynq:{waste}:active").Err(),
+		jobs.LMove(t.Context(), "asynq:{waste}:pending", "asynq:{waste}:active", "RIGHT", "LEFT").Err(),
 		jobs.HSet(t.Context(), "asynq:{waste}:t:"+task, "state", "active").Err(),
 	} {
 		if err != nil {

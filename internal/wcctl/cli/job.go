@@ -67,7 +67,7 @@ func newJobLs(con *console) *cobra.Command {
 		Short: "List jobs, the newest first",
 		Long: `List jobs, the newest first, after the counts of all. A search of four or more hexadecimal
 digits is for ids of jobs or users that begin so; any other one is for words in class,
-item and error, among the newest 5,000 of the chosen status and on by --before.
+item and error, among the newest 2,000 of the chosen status and on by --before.
 
 With -o json: {"items": [...], "next": CURSOR, "counts": {STATUS: N}, "last_24h": {...}}.`,
 		Example: `  wcctl job ls --status failed

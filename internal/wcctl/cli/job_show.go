@@ -59,7 +59,9 @@ func withJob(
 
 func showJob(w io.Writer, d monitor.JobDetail, now time.Time) error {
 	facts := [][]string{
-		{"job", d.ID.String()}, {"user", d.User.String()}, {"request", d.RequestID},
+		{"job", d.ID.String()},
+		{"user", d.User.String()},
+		{"request", d.RequestID},
 		{"status", statusWord(d.Job)},
 		{"stage", fmt.Sprintf("%s, %d %%, attempt %d", d.Stage, d.Progress, d.Attempt)},
 		{"task", fmt.Sprintf("%s in the queue %s, %s", d.Task, d.Queue, dashed(d.TaskState))},

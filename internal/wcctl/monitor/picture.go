@@ -146,21 +146,41 @@ type Rollout struct {
 	Ready   int    `json:"ready"`
 }
 
-// What the service that has the jobs tells of them, and does to them.
-type (
-	JobQuery   = operator.Query
-	JobPage    = operator.Page
-	Outcome24h = operator.Outcome24h
-	Job        = operator.Job
-	JobError   = operator.JobError
-	JobDetail  = operator.JobDetail
-	Step       = operator.Step
-	Photo      = operator.Photo
-	Event      = operator.Event
-	Verb       = operator.Verb
-	Action     = operator.Action
-	Outcome    = operator.Outcome
-)
+// JobQuery, and what follows it, is what the service that has the jobs is asked, tells and does.
+type JobQuery = operator.Query
+
+// JobPage is the newest jobs that a query chose, and the counts of all.
+type JobPage = operator.Page
+
+// Outcome24h sums up what ended in the last 24 hours.
+type Outcome24h = operator.Outcome24h
+
+// Job is one analysis as an operator sees it.
+type Job = operator.Job
+
+// JobError is why a job, or one try of a stage, failed.
+type JobError = operator.JobError
+
+// JobDetail is all that is known of one job.
+type JobDetail = operator.JobDetail
+
+// Step is one stage of one attempt.
+type Step = operator.Step
+
+// Photo is what is known of the photo, without the photo.
+type Photo = operator.Photo
+
+// Event is something that happened.
+type Event = operator.Event
+
+// Verb is what an operator can do.
+type Verb = operator.Verb
+
+// Action is a verb and what it is done to.
+type Action = operator.Action
+
+// Outcome is what an action did to one thing.
+type Outcome = operator.Outcome
 
 // The verbs. All but Pause and Resume name jobs.
 const (

@@ -124,8 +124,10 @@ func TestWorkersThatComeAndGoAreEvents(t *testing.T) {
 	t.Parallel()
 	var c comings
 	one := Worker{ID: "aaaa-1", Host: "node", PID: 1, Queues: []string{"waste"}, Concurrency: 4}
-	two := Worker{ID: "bbbb-2", Host: "node", PID: 2, Queues: []string{"waste"}, Concurrency: 4,
-		StartedAt: noon, Running: []Running{{Task: "waste:analyze"}}}
+	two := Worker{
+		ID: "bbbb-2", Host: "node", PID: 2, Queues: []string{"waste"}, Concurrency: 4,
+		StartedAt: noon, Running: []Running{{Task: "waste:analyze"}},
+	}
 	c.note([]Worker{one}, noon)
 	if got := c.events(); len(got) != 0 {
 		t.Errorf("the first look is no news: %+v", got)

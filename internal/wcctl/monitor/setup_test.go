@@ -58,8 +58,8 @@ func setup(t testing.TB) *stack {
 	return s
 }
 
-// serve starts a replica of the service, and tells of it alone. What it returns stops it.
-func (s *stack) serve() func() {
+// serve starts a replica of the service, and tells of it alone.
+func (s *stack) serve() {
 	s.t.Helper()
 	addr := freeAddr(s.t)
 	cfg, err := waste.LoadConfig([]string{
@@ -75,18 +75,12 @@ func (s *stack) serve() func() {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- waste.Serve(ctx, cfg, slog.New(slog.DiscardHandler)) }()
-	stopped := false
-	stop := func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	s.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			s.t.Errorf("the service ended with %v", err)
 		}
-	}
-	s.t.Cleanup(stop)
+	})
 	url := "http://" + addr
 	until(s.t, "the waste service", func() bool {
 		r, err := http.Get(url + "/readyz")
@@ -99,7 +93,6 @@ func (s *stack) serve() func() {
 	s.state.Replicas["waste"] = []string{url}
 	s.state.MetricsURLs["waste-1"] = url + "/metrics"
 	s.tell()
-	return stop
 }
 
 func (s *stack) tell() {
@@ -144,7 +137,7 @@ func (s *stack) work(handle queue.Handler) func() {
 		}
 		stopped = true
 		cancel()
-		<-ended // Redis may be gone by then
+		_ = <-ended // Redis may be gone by then
 	}
 	s.t.Cleanup(stop)
 	return stop

@@ -164,8 +164,10 @@ func (s *System) Picture(ctx context.Context, q JobQuery) (Picture, error) {
 		done  <-chan struct{}
 		never bool
 	}{
-		{workers, s.workers.never()}, {services, s.services.never()},
-		{cluster, s.cluster.never()}, {events, s.events.never()},
+		{workers, s.workers.never()},
+		{services, s.services.never()},
+		{cluster, s.cluster.never()},
+		{events, s.events.never()},
 	} {
 		if p.never {
 			wait(ctx, p.done, firstWait)

@@ -2,6 +2,7 @@
 package kubetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,11 +18,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/tools/portforward"
 	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	"k8s.io/streaming/pkg/httpstream"
+	"k8s.io/streaming/pkg/httpstream/spdy"
 )
 
 // Server is an API server. Change its objects under Lock.
@@ -157,7 +158,7 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, _ <-chan struct{}) error {
 		if stream.Headers().Get(corev1.StreamType) == corev1.StreamTypeData {
-			go s.serve(pod, stream)
+			go s.serve(r.Context(), pod, stream)
 		}
 		return nil
 	})
@@ -174,12 +175,13 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
 	s.Unlock()
 }
 
-func (s *Server) serve(pod string, stream httpstream.Stream) {
+func (s *Server) serve(ctx context.Context, pod string, stream httpstream.Stream) {
 	defer stream.Close()
 	s.Lock()
 	address := s.Listens[pod+":"+stream.Headers().Get(corev1.PortHeader)]
 	s.Unlock()
-	conn, err := net.Dial("tcp", address)
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		_ = stream.Reset()
 		return
