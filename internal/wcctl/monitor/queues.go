@@ -27,13 +27,21 @@ func (s *System) readQueues(ctx context.Context, at *reached) ([]Queue, error) {
 			Name: st.Queue, Paused: st.Paused, Pending: st.Pending, Active: st.Active,
 			Scheduled: st.Scheduled, Retry: st.Retry, Archived: st.Archived, Completed: st.Completed,
 			Processed: st.Processed, Failed: st.Failed, Orphans: int64(len(st.Orphans)),
-			Wait: s.scrapes.wait(st.Queue), Run: s.scrapes.run(st.Queue),
 		}
 		if !st.OldestPending.IsZero() {
 			list[i].Oldest = max(0, s.now().Sub(st.OldestPending))
 		}
 	}
 	return list, nil
+}
+
+// timed adds the durations that the workers' last samples tell.
+func (s *System) timed(queues []Queue) []Queue {
+	queues = slices.Clone(queues) // the part keeps its own
+	for i := range queues {
+		queues[i].Wait, queues[i].Run = s.scrapes.wait(queues[i].Name), s.scrapes.run(queues[i].Name)
+	}
+	return queues
 }
 
 func redisTrouble(at *reached, err error) error {

@@ -197,7 +197,7 @@ func (s *System) compose(jobsErr error) (Picture, error) {
 		p.Faults[Jobs] = faultOf(jobsErr, s.jobsAt)
 	}
 	s.mu.Unlock()
-	p.Queues = take(s.queues, Queues, p.Faults)
+	p.Queues = s.timed(take(s.queues, Queues, p.Faults))
 	p.Workers = take(s.workers, Workers, p.Faults)
 	p.Services = take(s.services, Services, p.Faults)
 	p.Cluster = take(s.cluster, Cluster, p.Faults)
@@ -245,7 +245,7 @@ func (s *System) Queues(ctx context.Context) ([]Queue, error) {
 	if fault, bad := faults[Queues]; bad {
 		return nil, &trouble{message: fault.Message, hint: fault.Hint}
 	}
-	return list, ctx.Err()
+	return s.timed(list), ctx.Err()
 }
 
 func (s *System) readJobs(ctx context.Context, q JobQuery) error {
