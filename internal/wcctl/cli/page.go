@@ -5,7 +5,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/wastecoach/wastecoach/internal/wcctl/progress"
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 // page collects lines of at most width columns; Korean letters take two.
@@ -18,7 +18,7 @@ type page struct {
 // comes after wrapping, so that its codes are not cut.
 func (p *page) line(prefix, text string, style func(...string) string) {
 	indent := ansi.StringWidth(prefix)
-	wrapped := ansi.Wrap(progress.Clean(text), max(p.width-indent, 1), "")
+	wrapped := ansi.Wrap(cells.Clean(text), max(p.width-indent, 1), "")
 	for i, part := range strings.Split(wrapped, "\n") {
 		if i > 0 {
 			prefix = strings.Repeat(" ", indent)

@@ -8,7 +8,7 @@ import (
 	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/job"
 	"github.com/wastecoach/wastecoach/internal/pipeline"
-	"github.com/wastecoach/wastecoach/internal/wcctl/progress"
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 // report is what `wcctl analyze -o json` prints.
@@ -42,7 +42,7 @@ func newReport(address string, paths []string) *report {
 		file, err := openPhoto(path)
 		e := &entry{Photo: path, file: file}
 		if err != nil {
-			e.Error = &entryError{Message: progress.Clean(err.Error()), Code: "bad_photo"}
+			e.Error = &entryError{Message: cells.Clean(err.Error()), Code: "bad_photo"}
 			var told *Error
 			if errors.As(err, &told) {
 				e.Error.Hint = told.Hint
@@ -73,7 +73,7 @@ func (e *entry) percent() int {
 
 func (e *entry) fail(err error, address string) {
 	e.Error = &entryError{
-		Message: progress.Clean(err.Error()), Code: "failed", Hint: photoHint(err, address, e.Photo),
+		Message: cells.Clean(err.Error()), Code: "failed", Hint: photoHint(err, address, e.Photo),
 	}
 	var problem *client.Problem
 	switch {

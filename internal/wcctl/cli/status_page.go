@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
-	"github.com/wastecoach/wastecoach/internal/wcctl/progress"
 )
 
 // statusPage is the text of `wcctl status`.
@@ -87,7 +87,7 @@ func sum(widths []int) int {
 
 // hintLine is not wrapped: it is there to be pasted.
 func hintLine(p *page, indent int, hint string, style func(...string) string) {
-	text := "try: " + progress.Clean(strings.TrimSpace(hint))
+	text := "try: " + cells.Clean(strings.TrimSpace(hint))
 	p.WriteString(strings.Repeat(" ", indent) + style(text) + "\n")
 }
 

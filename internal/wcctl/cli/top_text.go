@@ -13,8 +13,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/wastecoach/wastecoach/internal/job"
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 	"github.com/wastecoach/wastecoach/internal/wcctl/monitor"
-	"github.com/wastecoach/wastecoach/internal/wcctl/progress"
 )
 
 // writeTable aligns all columns but the last; Korean letters take two.
@@ -25,14 +25,14 @@ func writeTable(w io.Writer, rows [][]string) error {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], ansi.StringWidth(progress.Clean(cell)))
+			widths[i] = max(widths[i], ansi.StringWidth(cells.Clean(cell)))
 		}
 	}
 	var text strings.Builder
 	for _, row := range rows {
 		line := ""
 		for i, cell := range row {
-			cell = progress.Clean(cell)
+			cell = cells.Clean(cell)
 			line += cell + strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+columnGap)
 		}
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
@@ -64,7 +64,7 @@ func writePicture(w io.Writer, p monitor.Picture) error {
 		}
 		fmt.Fprintf(w, "\n%s\n", s.title)
 		if bad {
-			fmt.Fprintf(w, "! %s%s\n", progress.Clean(fault.Message), readBefore(fault, p.At))
+			fmt.Fprintf(w, "! %s%s\n", cells.Clean(fault.Message), readBefore(fault, p.At))
 		}
 		if err := errors.Join(writeTable(w, s.rows), writeTable(w, s.facts)); err != nil {
 			return err

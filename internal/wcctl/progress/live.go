@@ -9,7 +9,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 const (
@@ -105,8 +106,8 @@ func nextTick() tea.Cmd {
 
 // show takes an event in; the line of a thing that ended stays as it is then.
 func (s *screen) show(e Event) {
-	e.Name, e.Message = Clean(e.Name), Clean(e.Message)
-	s.widest = max(s.widest, ansi.StringWidth(e.Name))
+	e.Name, e.Message = cells.Clean(e.Name), cells.Clean(e.Message)
+	s.widest = max(s.widest, cells.Width(e.Name))
 	if _, known := s.started[e.Index]; !known {
 		s.started[e.Index] = s.now()
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 // Plain writes one line per change of a thing's message.
@@ -23,7 +25,7 @@ func NewPlain(w io.Writer) *Plain {
 
 // Show implements Sink.
 func (p *Plain) Show(e Event) {
-	e.Name, e.Message = Clean(e.Name), Clean(e.Message)
+	e.Name, e.Message = cells.Clean(e.Name), cells.Clean(e.Message)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known, again := p.last[e.Index]

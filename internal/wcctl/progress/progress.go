@@ -4,9 +4,10 @@ package progress
 import (
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 // State is how a thing stands.
@@ -44,19 +45,6 @@ func (Nothing) Show(Event) {}
 // Close implements Sink.
 func (Nothing) Close() {}
 
-// Clean drops what would move the cursor or change colors: names and messages come from outside.
-func Clean(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsPrint(r) || unicode.Is(unicode.Join_Control, r):
-			return r
-		}
-		return -1
-	}, ansi.Strip(text)))
-}
-
 const (
 	wideBar   = 20
 	narrowBar = 4
@@ -83,20 +71,14 @@ func row(e Event, took time.Duration, width, nameWidth int) string {
 		bar = wideBar
 	}
 	filled := min(max(e.Percent, 0), 100) * bar / 100
-	head := mark(e.State) + " " + fit(e.Name, nameWidth) + " " +
+	head := mark(e.State) + " " + cells.Fit(e.Name, nameWidth) + " " +
 		strings.Repeat("█", filled) + strings.Repeat("░", bar-filled) + percent(e.Percent)
 	tail := " " + strings.TrimSpace(seconds(took))
-	room := width - ansi.StringWidth(head) - ansi.StringWidth(tail) - 1
+	room := width - cells.Width(head) - cells.Width(tail) - 1
 	if room < 1 {
 		return ansi.Truncate(head+tail, width, "")
 	}
-	return head + " " + fit(e.Message, room) + tail
-}
-
-// fit cuts or pads text to exactly width columns.
-func fit(text string, width int) string {
-	text = ansi.Truncate(text, width, "…")
-	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
+	return head + " " + cells.Fit(e.Message, room) + tail
 }
 
 func nameWidth(widest, width int) int { return min(widest, maxName, max(width/4, 1)) }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 )
 
@@ -65,7 +66,7 @@ func (b *board) show(e event.Event) {
 	}
 	switch e.Kind {
 	case event.RunStarted:
-		b.title, b.log = clean(e.Text), clean(e.Log)
+		b.title, b.log = cells.Clean(e.Text), cells.Clean(e.Log)
 	case event.PhaseStarted:
 		b.hosts, b.task = nil, ""
 		for _, name := range e.Hosts {
@@ -87,17 +88,17 @@ func (b *board) show(e event.Event) {
 	case event.TaskFinished:
 		b.work(e, false)
 	case event.Note:
-		text := join(": ", clean(e.Task), clean(e.Text))
+		text := join(": ", cells.Clean(e.Task), cells.Clean(e.Text))
 		if e.Host != "" {
 			b.host(e).task = text
 		} else {
 			b.task = text
 		}
 	case event.Warning:
-		b.warn(join(": ", clean(e.Host), clean(e.Task), clean(e.Text)))
+		b.warn(join(": ", cells.Clean(e.Host), cells.Clean(e.Task), cells.Clean(e.Text)))
 		if e.Host != "" && e.Task != "" {
 			h := b.host(e)
-			h.task, h.failed, h.busy = clean(e.Task), true, false
+			h.task, h.failed, h.busy = cells.Clean(e.Task), true, false
 		}
 	case event.RunFinished:
 		b.ended = true
@@ -108,7 +109,7 @@ func (b *board) set(e event.Event, s state) {
 	i := slices.IndexFunc(b.phases, func(p phaseRow) bool { return p.Name == e.Phase })
 	if i < 0 {
 		i = len(b.phases)
-		b.phases = append(b.phases, phaseRow{Phase: Phase{Name: clean(e.Phase), Title: clean(e.Task)}})
+		b.phases = append(b.phases, phaseRow{Phase: Phase{Name: cells.Clean(e.Phase), Title: cells.Clean(e.Task)}})
 	}
 	p := &b.phases[i]
 	p.state = s
@@ -123,7 +124,7 @@ func (b *board) set(e event.Event, s state) {
 	case waiting, skipped:
 	}
 	if s == failed || s == skipped {
-		p.text = clean(e.Text)
+		p.text = cells.Clean(e.Text)
 	}
 }
 
@@ -131,7 +132,7 @@ func (b *board) set(e event.Event, s state) {
 func (b *board) work(e event.Event, begins bool) {
 	if e.Host == "" {
 		if begins {
-			b.task = join(": ", clean(e.Task), clean(e.Text))
+			b.task = join(": ", cells.Clean(e.Task), cells.Clean(e.Text))
 			for i := range b.hosts {
 				b.hosts[i].task, b.hosts[i].busy, b.hosts[i].since = b.task, true, e.Time
 			}
@@ -139,10 +140,10 @@ func (b *board) work(e event.Event, begins bool) {
 		return
 	}
 	h := b.host(e)
-	if begins || h.task != clean(e.Task) {
+	if begins || h.task != cells.Clean(e.Task) {
 		h.since = e.Time
 	}
-	h.task, h.busy, h.failed = clean(e.Task), begins, false
+	h.task, h.busy, h.failed = cells.Clean(e.Task), begins, false
 }
 
 func (b *board) host(e event.Event) *hostRow {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 )
 
@@ -38,7 +39,7 @@ func (p *plain) Emit(e event.Event) {
 		p.told[text] = true
 	default:
 	}
-	fmt.Fprintf(p.w, "%7s  %s\n", elapsed(e.Time.Sub(p.start)), text)
+	fmt.Fprintf(p.w, "%7s  %s\n", cells.Elapsed(e.Time.Sub(p.start)), text)
 }
 
 // Close implements View.
@@ -46,25 +47,25 @@ func (*plain) Close() {}
 
 // describe is an event's line; it is empty for what a log does not need.
 func describe(e event.Event) string {
-	phase, task, text := clean(e.Phase), clean(e.Task), clean(e.Text)
-	took := elapsed(seconds(e.Seconds))
+	phase, task, text := cells.Clean(e.Phase), cells.Clean(e.Task), cells.Clean(e.Text)
+	took := cells.Elapsed(seconds(e.Seconds))
 	switch e.Kind {
 	case event.RunStarted:
-		return join(" ", text, within("log: ", clean(e.Log)))
+		return join(" ", text, within("log: ", cells.Clean(e.Log)))
 	case event.PhaseStarted:
 		return fmt.Sprintf("[%d/%d] %s: %s", e.Done+1, e.Total, phase, task)
 	case event.TaskStarted:
 		return "        " + join(": ", phase, task, text)
 	case event.Warning:
-		return "warning: " + join(": ", phase, clean(e.Host), task, text)
+		return "warning: " + join(": ", phase, cells.Clean(e.Host), task, text)
 	case event.Note:
-		return "        " + join(": ", phase, clean(e.Host), task, text)
+		return "        " + join(": ", phase, cells.Clean(e.Host), task, text)
 	case event.PhaseFinished:
 		return fmt.Sprintf("[%d/%d] %s: done in %s", e.Done, e.Total, phase, took)
 	case event.PhaseSkipped:
 		return fmt.Sprintf("[%d/%d] %s: %s", e.Done, e.Total, phase, nothing(text))
 	case event.PhaseFailed:
-		return "failed: " + join(": ", phase, clean(e.Host), task, text)
+		return "failed: " + join(": ", phase, cells.Clean(e.Host), task, text)
 	case event.RunFinished:
 		return join(" ", text, "in "+took)
 	case event.TaskFinished:

@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 )
 
@@ -219,7 +220,7 @@ func TestElapsedIsShort(t *testing.T) {
 	for s, want := range map[float64]string{
 		-1: "0.0s", 0.44: "0.4s", 9.96: "10s", 59.4: "59s", 59.6: "1m00s", 185: "3m05s", 3720: "1h02m",
 	} {
-		if got := elapsed(seconds(s)); got != want {
+		if got := cells.Elapsed(seconds(s)); got != want {
 			t.Errorf("%v s: %s, want %s", s, got, want)
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/cells"
 )
 
 const (
@@ -62,38 +63,38 @@ func shorten(lines []string, room, width int, p paint) []string {
 		return nil
 	}
 	more := fmt.Sprintf("     … and %d more machines", len(lines)-room+1)
-	return append(slices.Clone(lines[:room-1]), p.faint(fit(more, width)))
+	return append(slices.Clone(lines[:room-1]), p.faint(cells.Fit(more, width)))
 }
 
 func (b *board) header(now time.Time, width int, p paint) []string {
-	right := fmt.Sprintf("%d of %d · %s", b.ready(), len(b.phases), elapsed(now.Sub(b.start)))
-	room := width - ansi.StringWidth(right) - 1
+	right := fmt.Sprintf("%d of %d · %s", b.ready(), len(b.phases), cells.Elapsed(now.Sub(b.start)))
+	room := width - cells.Width(right) - 1
 	if room < 1 {
-		return []string{p.bold(fit(right, width))}
+		return []string{p.bold(cells.Fit(right, width))}
 	}
-	return []string{p.bold(fit(b.title, room)) + " " + right, ""}
+	return []string{p.bold(cells.Fit(b.title, room)) + " " + right, ""}
 }
 
 // phaseLines are all phases; at is the line behind the one that runs or failed.
 func (b *board) phaseLines(now time.Time, width int, p paint) (lines []string, at int) {
 	widest := 0
 	for _, row := range b.phases {
-		widest = max(widest, ansi.StringWidth(row.Name))
+		widest = max(widest, cells.Width(row.Name))
 	}
 	for i, row := range b.phases {
 		mark, style := look(row.state, p)
 		took := ""
 		switch row.state {
 		case running:
-			took = elapsed(now.Sub(row.since))
+			took = cells.Elapsed(now.Sub(row.since))
 		case done, failed:
-			took = elapsed(row.took)
+			took = cells.Elapsed(row.took)
 		case waiting, skipped:
 		}
 		if row.state == running || row.state == failed {
 			at = i + 1
 		}
-		lines = append(lines, style(line(" "+mark+" "+fit(row.Name, widest), b.about(row), took, width)))
+		lines = append(lines, style(line(" "+mark+" "+cells.Fit(row.Name, widest), b.about(row), took, width)))
 	}
 	return lines, at
 }
@@ -128,7 +129,7 @@ func look(s state, p paint) (mark string, style func(...string) string) {
 func (b *board) hostLines(now time.Time, width int, p paint) []string {
 	widest := 0
 	for _, h := range b.hosts {
-		widest = max(widest, ansi.StringWidth(h.name))
+		widest = max(widest, cells.Width(h.name))
 	}
 	widest = min(widest, maxName, max(width/3, 1))
 	lines := make([]string, len(b.hosts))
@@ -138,9 +139,9 @@ func (b *board) hostLines(now time.Time, width int, p paint) []string {
 		case h.failed:
 			style = p.bad
 		case h.busy:
-			took, style = elapsed(now.Sub(h.since)), func(s ...string) string { return strings.Join(s, " ") }
+			took, style = cells.Elapsed(now.Sub(h.since)), func(s ...string) string { return strings.Join(s, " ") }
 		}
-		lines[i] = style(line("     "+fit(h.name, widest), h.task, took, width))
+		lines[i] = style(line("     "+cells.Fit(h.name, widest), h.task, took, width))
 	}
 	return lines
 }
@@ -148,16 +149,16 @@ func (b *board) hostLines(now time.Time, width int, p paint) []string {
 func (b *board) warningLines(width int, p paint) []string {
 	lines := make([]string, len(b.warnings))
 	for i, w := range b.warnings {
-		lines[i] = p.warn(fit(" ! "+w, width))
+		lines[i] = p.warn(cells.Fit(" ! "+w, width))
 	}
 	return lines
 }
 
 // line puts head and text to the left and right to the edge of width columns.
 func line(head, text, right string, width int) string {
-	room := width - ansi.StringWidth(head) - 2 - rightEdge
+	room := width - cells.Width(head) - 2 - rightEdge
 	if room < rightEdge {
-		return fit(head, width)
+		return cells.Fit(head, width)
 	}
-	return head + "  " + fit(text, room) + strings.Repeat(" ", max(0, rightEdge-len(right))) + right
+	return head + "  " + cells.Fit(text, room) + cells.Spaces(rightEdge-len(right)) + right
 }
