@@ -2,16 +2,21 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/monitor"
+	"github.com/wastecoach/wastecoach/internal/wcctl/top"
 )
 
 type topOptions struct {
 	systemFlags
 	once     bool
 	readOnly bool
+	view     string
+	svg      string
 	output   outputFormat
 }
 
@@ -22,7 +27,8 @@ func newTop(con *console) *cobra.Command {
 		GroupID: groupOperate,
 		Short:   "Watch jobs, queues, workers, services and the cluster",
 		Long: `Watch jobs, queues, workers, services and the cluster, and act on them. It looks at the running
-wcctl dev, or with --kubeconfig at a cluster, through nothing but its API server.
+wcctl dev, or with --kubeconfig at a cluster, through nothing but its API server. ? in it lists
+the keys; docs/top.md tells more.
 
 With --once, or where no terminal watches, it prints the picture once; with -o json as one
 document: {"at", "source", "jobs", "queues", "workers", "services", "cluster", "events",
@@ -35,12 +41,21 @@ The exit code of --once is 0 when all parts could be read, else 1.`,
   wcctl top -o json | jq '.queues[] | {name, pending}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := top.ValidView(opts.view); err != nil {
+				return usageError(cmd.CommandPath(), err)
+			}
 			return runTop(cmd.Context(), con, &opts)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&opts.once, "once", false, "print the picture once")
 	f.BoolVar(&opts.readOnly, "read-only", false, "offer no actions")
+	f.StringVar(&opts.view, "view", "", "the view to begin with, e.g. jobs")
+	f.StringVar(&opts.svg, "svg", "", "write the screen as a picture to this file, and end")
+	cmd.MarkFlagsMutuallyExclusive("once", "svg")
+	_ = cmd.RegisterFlagCompletionFunc("view", // the flag is there
+		cobra.FixedCompletions(top.Views(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkFlagFilename("svg", "svg") // as above
 	opts.output.register(cmd)
 	opts.register(cmd)
 	return cmd
@@ -52,7 +67,34 @@ func runTop(ctx context.Context, con *console, opts *topOptions) error {
 		return err
 	}
 	defer system.Close()
-	return printPicture(ctx, con, opts, system)
+	switch {
+	case opts.svg != "":
+		return writeScreenshot(ctx, opts, system)
+	case opts.once || opts.output == outputJSON || !con.watched():
+		return printPicture(ctx, con, opts, system)
+	}
+	return top.Run(ctx, top.Options{
+		Source: system, View: opts.view, ReadOnly: opts.readOnly, NoColor: con.noColor, In: con.in, Out: con.out,
+	})
+}
+
+// watched tells whether somebody sees what is drawn on standard output, and can press keys.
+func (c *console) watched() bool {
+	return isTerminal(c.in) && isTerminal(c.out) && c.getenv("TERM") != "dumb"
+}
+
+// The size of a picture of the screen, in cells.
+const screenshotWidth, screenshotHeight = 124, 34
+
+func writeScreenshot(ctx context.Context, opts *topOptions, system *monitor.System) error {
+	svg, err := top.Screenshot(ctx, system, opts.view, screenshotWidth, screenshotHeight)
+	if err != nil {
+		return systemError(err)
+	}
+	if err := os.WriteFile(opts.svg, svg, 0o644); err != nil { //nolint:gosec // a picture to be shared
+		return fmt.Errorf("writing the picture: %w", err)
+	}
+	return nil
 }
 
 // pictureJobs is how many jobs a printed picture has.
