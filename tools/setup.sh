@@ -53,6 +53,7 @@ missing() {
 		needs npm npm
 		needs sshd openssh-server
 		needs nft nftables
+		needs tmux tmux
 	fi
 	if [[ $mode == cluster ]]; then
 		needs mmdebstrap mmdebstrap
