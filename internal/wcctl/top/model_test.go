@@ -495,6 +495,16 @@ func TestACloseLookKeepsWhatItHas(t *testing.T) {
 	s.hides("the waste service is away")
 }
 
+func TestWorkersOfOneProcessAreToldApart(t *testing.T) {
+	t.Parallel()
+	p := busy()
+	p.Workers[0].ID, p.Workers[1].ID = "3f2a9c01-7c3d-4a4b-9d6e-7f8a9b0c1d2e", "77aa0b12-7c3d-4a4b-9d6e-7f8a9b0c1d2e"
+	s := setup(t, p).look()
+	s.press("4")
+	s.shows("waste 3f2a9c01")
+	s.shows("waste 77aa0b12")
+}
+
 func TestTheIDIsCopied(t *testing.T) {
 	t.Parallel()
 	s := setup(t, busy()).look()

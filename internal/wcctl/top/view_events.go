@@ -10,7 +10,7 @@ import (
 
 var eventColumns = []column{
 	{title: "TIME", width: 8},
-	{title: "WHAT", width: 13, grow: 3},
+	{title: "WHAT", width: 12, grow: 4},
 	{title: "OF", width: idWidth, grow: 10, rank: 1},
 	{title: "MESSAGE", width: 12, grow: unbounded},
 	{title: "BY", width: 8, grow: 8, rank: 2},

@@ -207,7 +207,7 @@ func (m *model) queueLine(q monitor.Queue, width int) string {
 		list = append([]string{p.warn.of("paused")}, list...)
 	}
 	if n := q.Retry + q.Scheduled; n > 0 {
-		list = append(list, p.warn.of(count(n))+p.faint.of(" due later"))
+		list = append(list, p.warn.of(count(n))+p.faint.of(" wait for their time"))
 	}
 	list = append(list,
 		m.rateText(h)+" "+p.accent.of(strings.TrimLeft(spark(h.last(m.at(), sparkWidth), sparkWidth, 1)[0], " ")),

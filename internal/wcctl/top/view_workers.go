@@ -91,12 +91,14 @@ func (m *model) workerCells(r workerRow) []cell {
 	}
 }
 
-// workerName is what tells a worker from the others of its host.
+// workerName is what tells a worker from the others: many may share a process and a queue.
 func workerName(w monitor.Worker) string {
-	if w.ID != "" && len(w.ID) <= idWidth {
-		return cells.Clean(w.ID)
+	const enough = 8
+	id := w.ID
+	if _, err := uuid.FromString(id); err == nil {
+		id = join(" ", strings.Join(w.Queues, " "), id[:enough])
 	}
-	return cells.Clean(fmt.Sprintf("%s:%d", w.Host, w.PID))
+	return cells.Clean(id)
 }
 
 func (m *model) runningCells(r monitor.Running) []cell {
