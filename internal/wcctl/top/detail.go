@@ -62,7 +62,8 @@ func (m *model) detailHead() []string {
 		" " + p.jobBar(j, min(m.width-2, 78)),
 	}
 	if d.err != nil {
-		lines = append(lines, " "+p.bad.of(cells.Cut("! not read again: "+cells.Clean(monitor.Explain(d.err)), m.width-2)))
+		text := "! not read again: " + cells.Clean(monitor.Explain(d.err))
+		lines = append(lines, " "+p.bad.of(cells.Cut(text, m.width-2)))
 	}
 	return lines
 }
