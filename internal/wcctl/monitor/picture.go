@@ -146,7 +146,7 @@ type Rollout struct {
 	Ready   int    `json:"ready"`
 }
 
-// JobQuery, and what follows it, is what the service that has the jobs is asked, tells and does.
+// JobQuery is what the service that has the jobs is asked; what follows is what it tells and does.
 type JobQuery = operator.Query
 
 // JobPage is the newest jobs that a query chose, and the counts of all.

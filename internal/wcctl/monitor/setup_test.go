@@ -137,7 +137,7 @@ func (s *stack) work(handle queue.Handler) func() {
 		}
 		stopped = true
 		cancel()
-		_ = <-ended // Redis may be gone by then
+		<-ended // Redis may be gone by then
 	}
 	s.t.Cleanup(stop)
 	return stop

@@ -30,7 +30,7 @@ resource "terraform_data" "quick" {
 resource "terraform_data" "slow" {
   depends_on = [terraform_data.quick]
   provisioner "local-exec" {
-    command = "echo begun $$ && if [ -e slow ]; then exec sleep 3600; fi && echo slow >> marks"
+    command = "if [ -e slow ]; then echo begun $$ && exec sleep 3600; fi && echo slow >> marks"
   }
 }
 output "machines" { value = [] }
