@@ -36,7 +36,8 @@ type analyses struct {
 // TestAnalyze is the first use: the stack, then real photos, each with an answer.
 func TestAnalyze(t *testing.T) {
 	all := photos(t, "original", "glass", 100)
-	s := startStack(t, nil) // the simulator takes 1.5 s for an answer, as a real model does
+	// The simulator takes 1.5 s for an answer, as a real model does.
+	s := startStack(t, nil, "--vision", "simulator")
 	place := []string{"--location", "37.5663,126.9779"}
 
 	t.Run("the first photo within 5 s of the command", func(t *testing.T) {

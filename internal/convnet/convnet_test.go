@@ -29,7 +29,10 @@ func small() convnet.Header {
 	}
 }
 
-// numbers are a network's weights as it keeps them: multiples of 1/256 are half floats.
+// scale is that of all weights here.
+const scale = 1.0 / 256
+
+// numbers are the weights and biases of small, in the file's order.
 func numbers(h convnet.Header) []float32 {
 	r := rand.New(rand.NewPCG(1, 2))
 	count := len(h.Labels)
@@ -41,12 +44,12 @@ func numbers(h convnet.Header) []float32 {
 	}
 	all := make([]float32, count)
 	for i := range all {
-		all[i] = float32(r.IntN(257)-128) / 256
+		all[i] = float32(r.IntN(257)-128) * scale
 	}
 	return all
 }
 
-// encode writes a network's file.
+// encode writes the file of a network that has the numbers of small.
 func encode(t testing.TB, h convnet.Header, all []float32) []byte {
 	t.Helper()
 	text, err := json.Marshal(h)
@@ -57,17 +60,22 @@ func encode(t testing.TB, h convnet.Header, all []float32) []byte {
 	file.WriteString("CONVNET1")
 	file.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(text))))
 	file.Write(text)
-	for _, v := range all {
-		bits := uint16(0)
-		if v != 0 {
-			fraction, exponent := math.Frexp(math.Abs(float64(v)))
-			bits = uint16(exponent+14)<<10 | uint16((fraction*2-1)*1024)
+	write := func(outputs, per int) {
+		for range outputs {
+			file.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(scale)))
 		}
-		if v < 0 {
-			bits |= 1 << 15
+		for _, v := range all[:outputs*per] {
+			file.Write(binary.LittleEndian.AppendUint16(nil, uint16(int16(v/scale))))
 		}
-		file.Write(binary.LittleEndian.AppendUint16(nil, bits))
+		for _, v := range all[outputs*per : outputs*(per+1)] {
+			file.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))
+		}
+		all = all[outputs*(per+1):]
 	}
+	for _, l := range small().Layers {
+		write(l.Out, l.In*l.Kernel*l.Kernel)
+	}
+	write(len(small().Labels), len(all)/len(small().Labels)-1)
 	return file.Bytes()
 }
 
@@ -237,22 +245,6 @@ func TestLoadRefusesWhatIsNoNetwork(t *testing.T) {
 	}
 }
 
-func TestHalfFloats(t *testing.T) {
-	t.Parallel()
-	for bits, want := range map[uint16]float32{
-		0x0000: 0, 0x3c00: 1, 0xc000: -2, 0x3555: 0.33325195, 0x7bff: 65504, 0x0001: 1.0 / (1 << 24),
-		0x03ff: 1023.0 / (1 << 24), 0x0400: 1.0 / (1 << 14), 0x7c00: float32(math.Inf(1)),
-		0xfc00: float32(math.Inf(-1)),
-	} {
-		if got := convnet.Half(bits); got != want {
-			t.Errorf("%#04x: got %g, want %g", bits, got, want)
-		}
-	}
-	if v := convnet.Half(0x7e00); v == v {
-		t.Error("0x7e00 is a number")
-	}
-}
-
 func TestInputKeepsTheShape(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ w, h, wantW, wantH int }{
@@ -270,8 +262,8 @@ func TestInputKeepsTheShape(t *testing.T) {
 			t.Errorf("%d × %d: the last pixel is %v", tt.w, tt.h, last)
 		}
 	}
-	clear := convnet.NewInput(image.NewNRGBA(image.Rect(0, 0, 4, 4)), 160)
-	if clear.RGB[0] != 255 {
+	glass := convnet.NewInput(image.NewNRGBA(image.Rect(0, 0, 4, 4)), 160)
+	if glass.RGB[0] != 255 {
 		t.Error("what is transparent is not white")
 	}
 }

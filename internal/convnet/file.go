@@ -72,10 +72,10 @@ func Load(file []byte) (*Network, error) {
 	r := &reader{rest: numbers}
 	for _, l := range header.Layers {
 		n.layers = append(n.layers, convolution{
-			Layer: l, weights: pack(r.take(l.Out*l.In*l.Kernel*l.Kernel), l), bias: r.take(l.Out),
+			Layer: l, weights: pack(r.weights(l.Out, l.In*l.Kernel*l.Kernel), l), bias: r.floats(l.Out),
 		})
 	}
-	n.head, n.headBias = r.take(len(header.Labels)*header.pooled()), r.take(len(header.Labels))
+	n.head, n.headBias = r.weights(len(header.Labels), header.pooled()), r.floats(len(header.Labels))
 	if r.short || len(r.rest) != 0 {
 		return nil, errors.New("reading a network: it has too few or too many numbers")
 	}
@@ -108,20 +108,27 @@ func (h Header) check() error {
 		}
 	}
 	for i, l := range h.Layers {
-		switch {
-		case l.From < Picture || l.From >= i || l.Add < Picture || l.Add >= i:
-			return fmt.Errorf("layer %d reads one that does not come before it", i)
-		case l.In != h.channels(l.From):
-			return fmt.Errorf("layer %d reads %d channels, of %d", i, l.In, h.channels(l.From))
-		case l.Add != Picture && h.channels(l.Add) != l.Out:
-			return fmt.Errorf("layer %d adds another number of channels", i)
-		case l.Add != Picture && h.shrinks(l.Add) != h.shrinks(l.From)*l.Stride:
-			return fmt.Errorf("layer %d adds another size", i)
-		case l.Kernel != 1 && l.Kernel != 3, l.Stride != 1 && l.Stride != 2:
-			return fmt.Errorf("layer %d has kernel %d and stride %d", i, l.Kernel, l.Stride)
-		case l.Out <= 0 || l.Out > maxChannels || l.Out%2 != 0:
-			return fmt.Errorf("layer %d has %d channels, not an even number", i, l.Out)
+		if err := h.checkLayer(i, l); err != nil {
+			return fmt.Errorf("layer %d %w", i, err)
 		}
+	}
+	return nil
+}
+
+func (h Header) checkLayer(i int, l Layer) error {
+	switch {
+	case l.From < Picture || l.From >= i || l.Add < Picture || l.Add >= i:
+		return errors.New("reads one that does not come before it")
+	case l.In != h.channels(l.From):
+		return fmt.Errorf("reads %d channels, of %d", l.In, h.channels(l.From))
+	case l.Add != Picture && h.channels(l.Add) != l.Out:
+		return errors.New("adds another number of channels")
+	case l.Add != Picture && h.shrinks(l.Add) != h.shrinks(l.From)*l.Stride:
+		return errors.New("adds another size")
+	case l.Kernel != 1 && l.Kernel != 3, l.Stride != 1 && l.Stride != 2:
+		return fmt.Errorf("has kernel %d and stride %d", l.Kernel, l.Stride)
+	case l.Out <= 0 || l.Out > maxChannels || l.Out%2 != 0:
+		return fmt.Errorf("has %d channels, not an even number", l.Out)
 	}
 	return nil
 }
@@ -167,40 +174,41 @@ func pack(weights []float32, l Layer) []float32 {
 	return out
 }
 
-// reader takes half floats; once there are too few, it gives nothing more.
+// reader takes numbers; once there are too few, it gives nothing more.
 type reader struct {
 	rest  []byte
 	short bool
 }
 
-func (r *reader) take(n int) []float32 {
-	if r.short || len(r.rest) < 2*n {
-		r.short = true
+// weights takes the scales of outputs, then their weights, per for each.
+func (r *reader) weights(outputs, per int) []float32 {
+	scales, values := r.floats(outputs), r.bytes(2*outputs*per)
+	if r.short {
 		return nil
 	}
-	out := make([]float32, n)
+	out := make([]float32, outputs*per)
 	for i := range out {
-		out[i] = half(binary.LittleEndian.Uint16(r.rest[2*i:]))
+		value := int16(binary.LittleEndian.Uint16(values[2*i:])) //nolint:gosec // the same 16 bits
+		out[i] = float32(value) * scales[i/per]
 	}
-	r.rest = r.rest[2*n:]
 	return out
 }
 
-// half widens an IEEE 754 half float.
-func half(bits uint16) float32 {
-	sign, exponent, fraction := bits>>15, int(bits>>10&0x1f), float64(bits&0x3ff)
-	value := math.Ldexp(1+fraction/1024, exponent-15)
-	switch exponent {
-	case 0:
-		value = math.Ldexp(fraction, -24)
-	case 0x1f:
-		value = math.Inf(1)
-		if fraction != 0 {
-			value = math.NaN()
-		}
+func (r *reader) floats(n int) []float32 {
+	values := r.bytes(4 * n)
+	out := make([]float32, len(values)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(values[4*i:]))
 	}
-	if sign == 1 {
-		value = -value
+	return out
+}
+
+func (r *reader) bytes(n int) []byte {
+	if r.short || len(r.rest) < n {
+		r.short = true
+		return nil
 	}
-	return float32(value)
+	taken := r.rest[:n]
+	r.rest = r.rest[n:]
+	return taken
 }

@@ -12,17 +12,21 @@ import (
 	"github.com/wastecoach/wastecoach/internal/simulator"
 )
 
-// Providers that Config.Provider can name. None is for advice only: the rule speaks for itself.
+// Providers that Config.Provider can name. Local and LocalFirst are for photos only: the model that
+// is built in, and the same with OpenAI for what it is not sure of. None is for advice only: the rule
+// speaks for itself.
 const (
-	Simulator = "simulator"
-	OpenAI    = "openai"
-	None      = "none"
+	Simulator  = "simulator"
+	OpenAI     = "openai"
+	Local      = "local"
+	LocalFirst = "local-first"
+	None       = "none"
 )
 
 // Config is one model's settings; services embed it with an environment prefix.
 type Config struct {
-	// Provider is simulator, openai (any endpoint with OpenAI's chat completions) or, for advice,
-	// none.
+	// Provider is simulator, openai (any endpoint with OpenAI's chat completions), for photos local
+	// or local-first, for advice none.
 	Provider string `env:"PROVIDER" envDefault:"simulator"`
 	// BaseURL ends before /chat/completions.
 	BaseURL string `env:"BASE_URL" envDefault:"https://api.openai.com/v1"`
@@ -54,7 +58,7 @@ type Config struct {
 
 // ModelName is the name that answers, metrics and cache keys carry.
 func (c Config) ModelName() string {
-	if c.Provider == OpenAI {
+	if c.Provider == OpenAI || c.Provider == LocalFirst {
 		return c.Model
 	}
 	return c.Provider
@@ -65,7 +69,7 @@ func (c Config) Validate() error {
 	switch c.Provider {
 	case None:
 		return nil
-	case OpenAI, Simulator:
+	case OpenAI, Simulator, Local, LocalFirst:
 	default:
 		return fmt.Errorf("model provider %q is unknown", c.Provider)
 	}

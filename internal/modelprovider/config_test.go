@@ -71,6 +71,8 @@ func TestNewRejects(t *testing.T) {
 		},
 		"bad URL":   {"VISION_PROVIDER": "openai", "VISION_MODEL": "m", "VISION_BASE_URL": "host"},
 		"no models": {"VISION_PROVIDER": "none"},
+		// Only internal/vision has the model that is built in.
+		"built in": {"VISION_PROVIDER": "local"},
 	} {
 		if _, err := modelprovider.New(parse(t, environment), deps, "vision"); err == nil {
 			t.Errorf("%s: a wrong configuration was taken", name)

@@ -36,6 +36,14 @@ func New(cfg Config, deps Deps, kind string) (*modelcall.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Guard(model, cfg, deps, kind)
+}
+
+// Guard puts cfg's limits around a model that is at hand.
+func Guard(model modelcall.Model, cfg Config, deps Deps, kind string) (*modelcall.Guard, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	budget, err := newBudget(cfg, deps, kind)
 	if err != nil {
 		return nil, err

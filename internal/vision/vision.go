@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/wastecoach/wastecoach/internal/localvision"
 	"github.com/wastecoach/wastecoach/internal/modelcall"
 	"github.com/wastecoach/wastecoach/internal/modelprovider"
 	"github.com/wastecoach/wastecoach/internal/wasteclass"
@@ -34,17 +35,22 @@ type Request struct {
 
 // Verdict is a validated answer. Confidence is 0 to 1, Label is snake_case ASCII.
 type Verdict struct {
-	Class         wasteclass.Class `json:"class"`
-	Label         string           `json:"label"`
-	Material      string           `json:"material"`
-	Shape         string           `json:"shape"`
-	Parts         []Part           `json:"parts"`
-	Confidence    float64          `json:"confidence"`
-	NameKO        string           `json:"name_ko"`
-	NameEN        string           `json:"name_en"`
-	Model         string           `json:"model"`
-	PromptVersion string           `json:"prompt_version"`
-	Usage         modelcall.Usage  `json:"usage"`
+	Class      wasteclass.Class `json:"class"`
+	Label      string           `json:"label"`
+	Material   string           `json:"material"`
+	Shape      string           `json:"shape"`
+	Parts      []Part           `json:"parts"`
+	Confidence float64          `json:"confidence"`
+	// Unsure tells that the model's confidence is not worth an answer: a better photo is.
+	Unsure bool   `json:"unsure"`
+	NameKO string `json:"name_ko"`
+	NameEN string `json:"name_en"`
+	// NoteKO and NoteEN say what to know about the verdict; empty where there is nothing.
+	NoteKO        string          `json:"note_ko"`
+	NoteEN        string          `json:"note_en"`
+	Model         string          `json:"model"`
+	PromptVersion string          `json:"prompt_version"`
+	Usage         modelcall.Usage `json:"usage"`
 }
 
 // Part is a component that has to be separated from the item.
@@ -63,26 +69,42 @@ type analyzer struct {
 
 // New returns an Analyzer on the model that cfg names.
 func New(cfg modelprovider.Config, deps modelprovider.Deps) (Analyzer, error) {
+	switch cfg.Provider {
+	case modelprovider.Local:
+		return newLocal(cfg, deps)
+	case modelprovider.LocalFirst:
+		return newLocalFirst(cfg, deps)
+	}
 	guard, err := modelprovider.New(cfg, deps, stage)
 	if err != nil {
 		return nil, fmt.Errorf("configuring vision: %w", err)
 	}
+	return newAnalyzer(guard, cfg.ModelName())
+}
+
+func newAnalyzer(guard *modelcall.Guard, model string) (*analyzer, error) {
 	schema, err := newSchema()
 	if err != nil {
 		return nil, err
 	}
-	return &analyzer{
-		guard: guard, schema: schema, model: cfg.ModelName(), version: version(schema),
-	}, nil
+	return &analyzer{guard: guard, schema: schema, model: model, version: version(schema)}, nil
 }
 
-// PromptVersion changes with the prompt's or the schema's text; it is part of cache keys.
-func PromptVersion() (string, error) {
+// PromptVersion changes with the prompt's or the schema's text, and with the built-in model's weights
+// where they answer; it is part of cache keys.
+func PromptVersion(cfg modelprovider.Config) (string, error) {
 	schema, err := newSchema()
 	if err != nil {
 		return "", err
 	}
-	return version(schema), nil
+	if cfg.Provider != modelprovider.Local && cfg.Provider != modelprovider.LocalFirst {
+		return version(schema), nil
+	}
+	model, err := localvision.New()
+	if err != nil {
+		return "", err
+	}
+	return modelcall.Version(cfg.Provider, version(schema), model.Version()), nil
 }
 
 func version(schema *modelcall.Schema) string {

@@ -86,7 +86,7 @@ func TestVerdict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := vision.PromptVersion()
+	version, err := vision.PromptVersion(modelprovider.Config{Provider: modelprovider.OpenAI})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,6 +126,11 @@ func TestFindItem(t *testing.T) {
 		{"similar", "metal", "empty_aluminum_cans", "aluminum_can"},
 		{"unknown", "glass", "xyzzy", "glass_bottle"},
 		{"empty", "bulky", "", "furniture"},
+		{"built-in model: glass", "glass", "glass", "glass_bottle"},
+		{"built-in model: metal", "metal", "metal", "scrap_metal"},
+		{"built-in model: paper", "paper", "paper", "office_paper"},
+		{"built-in model: plastic", "plastic", "plastic", "plastic_container"},
+		{"built-in model: trash", "general", "trash", "general_waste"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			item, err := r.store.findItem(t.Context(), r.base.Version, wasteClass(tc.class), tc.label)

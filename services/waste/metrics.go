@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wastecoach/wastecoach/internal/vision"
 )
 
 type metrics struct {
@@ -12,6 +14,8 @@ type metrics struct {
 	pickup       prometheus.Histogram
 	lookups      *prometheus.CounterVec
 	redispatched *prometheus.CounterVec
+	verdicts     *prometheus.CounterVec
+	feedback     *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -33,8 +37,16 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		redispatched: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waste_jobs_redispatched_total", Help: "Jobs that the reconciler moved on.",
 		}, []string{"reason"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waste_verdicts_total",
+			Help: "Photos looked at, by the model that answered and whether it was sure.",
+		}, []string{"model", "sure"}),
+		feedback: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waste_feedback_total",
+			Help: "Users' words on answers, by the model that had answered: right or wrong.",
+		}, []string{"model", "verdict"}),
 	}
-	registry.MustRegister(m.jobs, m.seconds, m.pickup, m.lookups, m.redispatched)
+	registry.MustRegister(m.jobs, m.seconds, m.pickup, m.lookups, m.redispatched, m.verdicts, m.feedback)
 	return m
 }
 
@@ -50,6 +62,18 @@ func (m *metrics) claimed(a *Analysis) {
 	if a.Attempt == 1 && a.StartedAt != nil {
 		m.pickup.Observe(max(0, a.StartedAt.Sub(a.CreatedAt).Seconds()))
 	}
+}
+
+func (m *metrics) recognized(v *vision.Verdict) {
+	m.verdicts.WithLabelValues(v.Model, strconv.FormatBool(!v.Unsure)).Inc()
+}
+
+func (m *metrics) judged(v *vision.Verdict, right bool) {
+	verdict := "wrong"
+	if right {
+		verdict = "right"
+	}
+	m.feedback.WithLabelValues(v.Model, verdict).Inc()
 }
 
 func (m *metrics) lookup(kind string, hit bool) {

@@ -72,7 +72,7 @@ func (p *parts) close() {
 }
 
 func (p *parts) imageCache(cfg Config, logger *slog.Logger) (*imageCache, error) {
-	promptVersion, err := vision.PromptVersion()
+	promptVersion, err := vision.PromptVersion(cfg.Vision)
 	if err != nil {
 		return nil, err
 	}

@@ -297,8 +297,12 @@ func (s *Service) GiveFeedback(ctx context.Context, user, id uuid.UUID, f Feedba
 	if err := s.store.SetFeedback(ctx, user, id, f); err != nil {
 		return err
 	}
-	if a.Verdict != nil && a.Verdict.Class == f.Class {
-		return nil
+	if a.Verdict != nil {
+		right := a.Verdict.Class == f.Class
+		s.metrics.judged(a.Verdict, right)
+		if right {
+			return nil
+		}
 	}
 	upload, err := s.store.Upload(ctx, user, a.UploadID)
 	if err != nil {

@@ -170,6 +170,7 @@ func (r *run) recognize(ctx context.Context, jpeg []byte) (*vision.Verdict, erro
 	if err != nil {
 		return nil, err
 	}
+	r.metrics.recognized(&verdict)
 	return &verdict, nil
 }
 
@@ -180,6 +181,9 @@ func (r *run) complete(ctx context.Context) error {
 	}
 	if err := r.finish(ctx, *r.a.Verdict, *r.a.Advice, r.a.VerdictCached); err != nil {
 		return err
+	}
+	if r.a.Verdict.Unsure {
+		return nil // the next look may be another model's, or at a better photo
 	}
 	upload, err := r.store.Upload(ctx, r.a.UserID, r.a.UploadID)
 	if err != nil || r.a.Fingerprint == nil {

@@ -61,7 +61,7 @@ def main():
         net.load_state_dict(state)
         nets.append(net)
         training.append({"epoch": epoch, "validation_loss": round(loss, 4), **{
-            k: run["args"][k] for k in ("epochs", "batch", "rate", "decay", "smoothing", "ema", "seed")}})
+            k: v for k, v in run["args"].items() if k not in ("data", "out", "input", "threads")}})
     net, pixels = Together(nets), photos.pixels[args.input]
     validation = photos.part("validation")
     logits, classes = outputs(net, pixels[validation]), photos.classes[validation]

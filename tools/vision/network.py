@@ -83,14 +83,13 @@ class Together(nn.Module):
         return layers, heads
 
     def numbers(self):
-        """The numbers in the file's order, batch normalization folded into them."""
+        """Weights and biases in the file's order, batch normalization folded into them."""
         for net in self.nets:
             for conv, norm in zip(net.convs, net.norms):
                 scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-                yield conv.weight * scale[:, None, None, None]
-                yield norm.bias - norm.running_mean * scale
-        yield torch.cat([net.head.weight for net in self.nets], 1) / len(self.nets)
-        yield torch.stack([net.head.bias for net in self.nets]).mean(0)
+                yield conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+        yield (torch.cat([net.head.weight for net in self.nets], 1) / len(self.nets),
+               torch.stack([net.head.bias for net in self.nets]).mean(0))
 
     def write(self, path, header):
         """Writes the network's file; header lacks the layers only. Returns how many numbers it holds."""
@@ -99,7 +98,11 @@ class Together(nn.Module):
         count = 0
         with open(path, "wb") as file:
             file.write(b"CONVNET1" + struct.pack("<I", len(text)) + text)
-            for numbers in self.numbers():
-                count += numbers.numel()
-                file.write(numbers.detach().contiguous().numpy().astype("<f2").tobytes())
+            for weights, biases in self.numbers():
+                weights = weights.detach().double().flatten(1).numpy()
+                scales = (abs(weights).max(1) / 32767).clip(1e-12).astype("<f4")
+                file.write(scales.tobytes())
+                file.write((weights / scales[:, None]).round().clip(-32767, 32767).astype("<i2").tobytes())
+                file.write(biases.detach().numpy().astype("<f4").tobytes())
+                count += weights.size + biases.numel()
         return count

@@ -81,7 +81,7 @@ class Run:
 
     def size(self):
         """Small pieces first: they are quick, and the last epochs see what the network will see."""
-        return 64 if self.epoch < 0.6 * self.args.epochs else 96
+        return 64 if self.epoch < self.args.small * self.args.epochs else 96
 
     def rate(self, step):
         done = (self.epoch + step / self.steps) / self.args.epochs
@@ -149,9 +149,17 @@ class Run:
                     "log": self.log, "seconds": self.seconds, "args": vars(self.args)}, path + ".new")
         os.replace(path + ".new", path)
 
+    def begin(self):
+        """Takes another run's network to train it further."""
+        if self.args.begin:
+            _, _, state = torch.load(os.path.join(self.args.begin, "run.pt"))["best"]
+            self.net.load_state_dict(state)
+            self.average.load_state_dict(state)
+
     def resume(self):
         path = os.path.join(self.args.out, "run.pt")
         if not os.path.exists(path):
+            self.begin()
             return
         state = torch.load(path)
         self.net.load_state_dict(state["net"])
@@ -174,7 +182,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="what tools/vision/prepare wrote")
     parser.add_argument("--out", required=True, help="folder of the run; one that is there is resumed")
-    parser.add_argument("--epochs", type=int, default=130)
+    parser.add_argument("--begin", help="folder of a finished run, whose network is trained further")
+    parser.add_argument("--epochs", type=int, default=90)
+    parser.add_argument("--small", type=float, default=0.6, help="share of the epochs with small pieces")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.05)

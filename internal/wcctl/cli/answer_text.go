@@ -16,6 +16,7 @@ import (
 type words struct {
 	verdict, simulated, parts, how, where, why, mistakes, points, noPoints, source,
 	fresh, cached, warning string
+	note func(vision.Verdict) string
 }
 
 var wordsOf = map[string]words{
@@ -25,6 +26,7 @@ var wordsOf = map[string]words{
 		parts:     "Take apart", how: "How", where: "Where", why: "Why", mistakes: "Common mistakes",
 		points: "Nearest collection points", noPoints: "none found near you", source: "Source",
 		fresh: "%s", cached: "%s, from the cache", warning: "Missing: %s",
+		note: func(v vision.Verdict) string { return v.NoteEN },
 	},
 	korean: {
 		verdict:   "%s · 확신도 %.0f %% · 모델 %s",
@@ -32,6 +34,7 @@ var wordsOf = map[string]words{
 		parts:     "나눠서 버릴 것", how: "버리는 방법", where: "버리는 곳", why: "이유",
 		mistakes: "자주 하는 실수", points: "가까운 수거함", noPoints: "가까운 곳에 없어요", source: "출처",
 		fresh: "%s", cached: "%s, 캐시에서", warning: "빠진 것: %s",
+		note: func(v vision.Verdict) string { return v.NoteKO },
 	},
 }
 
@@ -77,6 +80,11 @@ func (a *answerText) verdict(v vision.Verdict) {
 		a.theme.faint)
 	if v.Model == simulator.ModelName {
 		a.line("  ", a.words.simulated, a.theme.warning)
+	}
+	if note := a.words.note(v); v.Unsure {
+		a.line("  ", note, a.theme.warning)
+	} else if note != "" {
+		a.line("  ", note, a.theme.faint)
 	}
 }
 

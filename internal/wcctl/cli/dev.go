@@ -88,8 +88,9 @@ func registerDev(cmd *cobra.Command, opts *devOptions) {
 	f.IntVar(&s.PostgresPort, "postgres-port", 0, "port of PostgreSQL; 0 for a free one")
 	f.IntVar(&s.RedisPort, "redis-port", 0, "port of Redis; 0 for a free one")
 	f.Var(s.Replicas, "replicas", "how many of each run")
-	f.StringVar(&s.Vision, "vision", "", "who looks at photos: simulator or openai (any endpoint\n"+
-		"that speaks its protocol). Default: WASTE_VISION_PROVIDER, else simulator")
+	f.StringVar(&s.Vision, "vision", "", "who looks at photos: local (the built-in model), openai (any\n"+
+		"endpoint that speaks its protocol), local-first (openai where local is not sure)\n"+
+		"or simulator. Default: WASTE_VISION_PROVIDER, else local")
 	f.StringVar(&s.LLM, "llm", "", "who words the advice: simulator, openai or none.\n"+
 		"Default: RECYCLING_LLM_PROVIDER, else simulator")
 	f.DurationVar(&opts.latency, "model-latency", 0,
@@ -104,6 +105,8 @@ func knownModel(flag, name string) error {
 	known := []string{"", modelprovider.Simulator, modelprovider.OpenAI}
 	if flag == "llm" {
 		known = append(known, modelprovider.None)
+	} else {
+		known = append(known, modelprovider.Local, modelprovider.LocalFirst)
 	}
 	if slices.Contains(known, name) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/migrate"
+	"github.com/wastecoach/wastecoach/internal/modelprovider"
 )
 
 const (
@@ -69,7 +70,10 @@ func environs(cfg Config, s secrets, a addresses) (map[string][]string, error) {
 	maps.Copy(own["recycling"], model("LLM_", cfg.LLM, cfg.ModelLatency))
 	all := map[string][]string{}
 	for _, service := range migrate.Schemas() {
-		vars := own[service]
+		vars, fallback := own[service], maps.Clone(fallback)
+		if service == "waste" {
+			fallback["VISION_PROVIDER"] = modelprovider.Local
+		}
 		maps.Copy(vars, map[string]string{
 			"POSTGRES_DSN":       a.Postgres(service),
 			"REDIS_ADDR":         a.Redis,

@@ -391,6 +391,9 @@ func TestEnvironPassesOnAndIsOurs(t *testing.T) {
 			t.Errorf("%s is missing in %q", want, all["waste"])
 		}
 	}
+	if slices.Contains(all["users"], "USERS_VISION_PROVIDER=local") {
+		t.Error("users was given a vision model")
+	}
 	if !slices.Contains(all["recycling"], "RECYCLING_LLM_MODEL=a=b") {
 		t.Errorf("recycling: %q", all["recycling"])
 	}
@@ -410,6 +413,23 @@ func TestReplicasFlag(t *testing.T) {
 	for _, fault := range []string{"", "wste=1", "waste", "waste=-1", "waste=1000", "waste=x"} {
 		if err := r.Set(fault); err == nil {
 			t.Errorf("%q was accepted", fault)
+		}
+	}
+}
+
+func TestTheBuiltInModelLooksWhereNobodyIsNamed(t *testing.T) {
+	t.Parallel()
+	for want, environ := range map[string][]string{
+		"local":       nil,
+		"local-first": {"WASTE_VISION_PROVIDER=local-first"},
+	} {
+		all, err := environs(Config{Environ: environ}, secrets{},
+			addresses{Postgres: func(role string) string { return role }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(all["waste"], "WASTE_VISION_PROVIDER="+want) {
+			t.Errorf("%q: %q", environ, all["waste"])
 		}
 	}
 }
