@@ -164,8 +164,8 @@ func (m *model) queuePanel(q monitor.Queue, height int) []string {
 		peak = max(peak, r)
 	}
 	rows := height - len(lines) - 2
-	lines = append(lines, "", " "+p.faint.of(fmt.Sprintf("tasks of the last %ds, at most %s, now %s",
-		len(rates), perSecond(peak), m.rateText(h))))
+	title := fmt.Sprintf("tasks of the last %ds, at most %s, now %s", len(rates), perSecond(peak), m.rateText(h))
+	lines = append(lines, "", " "+p.faint.of(cells.Cut(title, m.width-2)))
 	for _, line := range spark(rates, min(width, buckets-1), max(rows, 1)) {
 		lines = append(lines, "  "+p.accent.of(line))
 	}
