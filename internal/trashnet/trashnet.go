@@ -79,7 +79,7 @@ func numbered(class string, files []string) ([]Photo, error) {
 	var photos []Photo
 	for _, file := range files {
 		m := fileName.FindStringSubmatch(filepath.Base(file))
-		if m == nil || m[1] != class {
+		if len(m) == 0 || m[1] != class {
 			continue
 		}
 		n, err := strconv.Atoi(m[2])

@@ -74,7 +74,7 @@ func (s *devStack) must(args ...string) string {
 func (s *devStack) start() string {
 	s.t.Helper()
 	return s.must("dev", "--detach", "--port", "0", "--s3-port", "0", "--openid-port", "0",
-		"--model-latency", "10ms", "--replicas", "waste=2,waste-worker=2", "--grace", "2s")
+		"--vision", "simulator", "--model-latency", "10ms", "--replicas", "waste=2,waste-worker=2", "--grace", "2s")
 }
 
 // stop checks that no process is left.

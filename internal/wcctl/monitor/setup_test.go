@@ -137,7 +137,9 @@ func (s *stack) work(handle queue.Handler) func() {
 		}
 		stopped = true
 		cancel()
-		<-ended // Redis may be gone by then
+		if err := <-ended; err != nil {
+			s.t.Logf("the worker ended: %v", err) // Redis may be gone by then
+		}
 	}
 	s.t.Cleanup(stop)
 	return stop

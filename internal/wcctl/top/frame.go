@@ -77,7 +77,11 @@ func (m *model) screen() string {
 	for len(lines) < room {
 		lines = append(lines, "")
 	}
-	text := strings.Join(slices.Concat(lines, foot), "\n")
+	lines = append(lines, foot...)
+	for i, line := range lines {
+		lines[i] = cells.Cut(line, m.width) // what a view gave too wide would break all below it
+	}
+	text := strings.Join(lines, "\n")
 	if m.dialog != nil {
 		return m.over(text)
 	}
