@@ -23,10 +23,9 @@ type window struct {
 	pid    int
 }
 
-// tmuxSettings make a window exactly as large as it is asked for, and its keys immediate.
+// tmuxSettings make keys immediate. With focus-events a window that nobody watches would rest.
 const tmuxSettings = `set -g status off
 set -g escape-time 0
-set -g focus-events on
 set -g remain-on-exit on
 set -g default-terminal tmux-256color
 `
