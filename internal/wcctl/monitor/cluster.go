@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 )
@@ -19,6 +20,13 @@ func (s *System) readCluster(ctx context.Context, at *reached) (*ClusterState, e
 		return nil, nil // null is how a picture says that there is no cluster
 	}
 	o, err := at.cluster.Overview(ctx)
+	if apierrors.IsUnauthorized(err) {
+		return nil, &trouble{
+			message: "the API server at " + at.cluster.Address() +
+				" refuses the kubeconfig: it has expired, or is another cluster's",
+			hint: "wcctl up --only kubeconfig",
+		}
+	}
 	if err != nil {
 		return nil, &trouble{
 			message: "the API server at " + at.cluster.Address() + " does not tell", hint: "wcctl status", cause: err,

@@ -215,6 +215,34 @@ func TestAnAPIServerThatIsGone(t *testing.T) {
 	}
 }
 
+func TestAnExpiredKubeconfig(t *testing.T) {
+	t.Parallel()
+	s, api := clustered(t)
+	system := openCluster(t, api)
+	before := s.picture(system)
+	for _, expired := range []bool{true, false} {
+		api.Lock()
+		api.Expired = expired
+		api.Unlock()
+		var p Picture
+		until(t, "the picture to follow", func() bool {
+			system.cluster.expire()
+			var err error
+			if p, err = system.Picture(t.Context(), JobQuery{}); err != nil {
+				t.Fatal(err)
+			}
+			return (p.Faults[Cluster].Message != "") == expired
+		})
+		if f := p.Faults[Cluster]; expired && (!strings.Contains(f.Message, "refuses the kubeconfig: it has expired") ||
+			f.Hint != "wcctl up --only kubeconfig") {
+			t.Errorf("%+v", f)
+		}
+		if p.Cluster == nil || len(p.Cluster.Nodes) != len(before.Cluster.Nodes) {
+			t.Errorf("what was known is gone: %+v", p.Cluster)
+		}
+	}
+}
+
 func TestFindReadsWhatHostsSay(t *testing.T) {
 	t.Parallel()
 	tn := &tunnels{}

@@ -39,6 +39,8 @@ type Server struct {
 	Listens map[string]string
 	// Forwards counts the port-forwards that were opened.
 	Forwards int
+	// Expired makes it refuse every credential.
+	Expired bool
 
 	web   *httptest.Server
 	conns map[httpstream.Connection]bool
@@ -66,7 +68,7 @@ func New(tb testing.TB) *Server {
 	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/pods", list(s, s.podsOf))
 	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/secrets/{name}", s.secret)
 	mux.HandleFunc("POST /api/v1/namespaces/{namespace}/pods/{pod}/portforward", s.forward)
-	s.web = httptest.NewTLSServer(mux)
+	s.web = httptest.NewTLSServer(s.authenticated(mux))
 	tb.Cleanup(func() {
 		s.Cut()
 		s.web.Close()
@@ -106,6 +108,19 @@ func (s *Server) Close() {
 	s.web.Close()
 }
 
+func (s *Server) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Lock()
+		expired := s.Expired
+		s.Unlock()
+		if expired {
+			refuse(w, metav1.StatusReasonUnauthorized, http.StatusUnauthorized, "Unauthorized")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func list(s *Server, of func(*http.Request) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.Lock()
@@ -133,15 +148,19 @@ func (s *Server) secret(w http.ResponseWriter, r *http.Request) {
 	defer s.Unlock()
 	data, found := s.Secrets[r.PathValue("namespace")+"/"+r.PathValue("name")]
 	if !found {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(metav1.Status{
-			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-			Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound, Message: "there is no such secret",
-		})
+		refuse(w, metav1.StatusReasonNotFound, http.StatusNotFound, "there is no such secret")
 		return
 	}
 	reply(w, corev1.Secret{Data: data})
+}
+
+func refuse(w http.ResponseWriter, reason metav1.StatusReason, code int32, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(int(code))
+	_ = json.NewEncoder(w).Encode(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+		Reason: reason, Code: code, Message: message,
+	})
 }
 
 func reply(w http.ResponseWriter, v any) {
