@@ -199,14 +199,21 @@ func (s seen) note(id string, progress int, at time.Time) {
 
 var jobRow = regexp.MustCompile(`([0-9a-f]{8}-[0-9a-f]{4}) .* (\d+)%`)
 
-// TestProgressToPixels: from a job's progress write to the terminal's cells, 0.6 s at p99.
-func TestProgressToPixels(t *testing.T) {
+// watchJobs opens the jobs of a stack under load.
+func watchJobs(t *testing.T) (*stack, *window) {
+	t.Helper()
 	s := startStack(t, nil, "--vision", "simulator", "--model-latency", "800ms")
 	s.load(6)
 	w := s.openWindow(160, 50, "top")
 	w.shows("● live", soon)
 	w.press("2")
 	w.shows("vision", soon)
+	return s, w
+}
+
+// TestProgressToPixels: from a job's progress write to the terminal's cells, 0.6 s at p99.
+func TestProgressToPixels(t *testing.T) {
+	s, w := watchJobs(t)
 
 	const long = 30 * time.Second
 	ctx, stop := context.WithTimeout(t.Context(), long)
@@ -287,12 +294,7 @@ func lateness(written, pixels seen, until time.Time) []time.Duration {
 
 // TestTopIsCheap: what the view costs while it is watched, and while nobody looks.
 func TestTopIsCheap(t *testing.T) {
-	s := startStack(t, nil, "--vision", "simulator", "--model-latency", "800ms")
-	s.load(6)
-	w := s.openWindow(160, 50, "top")
-	w.shows("● live", soon)
-	w.press("2")
-	w.shows("vision", soon)
+	s, w := watchJobs(t)
 	const long = 10 * time.Second
 	busy := s.share(w.pid, long)
 	t.Logf("watched: %.2f %% of a core", 100*busy)

@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // Overview is a look at a cluster that is cheap enough to be repeated every few seconds: a handful of
@@ -37,32 +36,7 @@ func (c *Cluster) Overview(ctx context.Context) (Overview, error) {
 		o  Overview
 		wg sync.WaitGroup
 	)
-	all := metav1.ListOptions{}
-	wg.Go(func() {
-		v, err := c.client.Discovery().ServerVersion()
-		if err == nil {
-			s.version.value = v.GitVersion
-		}
-		s.version.err = err
-	})
-	wg.Go(func() {
-		list, err := c.client.CoreV1().Nodes().List(ctx, all)
-		s.nodes = answered(itemsOf(list, err, func(l *corev1.NodeList) []corev1.Node { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.client.CoreV1().Pods("").List(ctx, all)
-		s.pods = answered(itemsOf(list, err, func(l *corev1.PodList) []corev1.Pod { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.client.AppsV1().Deployments("").List(ctx, all)
-		s.deployments = answered(itemsOf(list, err,
-			func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.usage.MetricsV1beta1().NodeMetricses().List(ctx, all)
-		s.usage = answered(itemsOf(list, err,
-			func(l *metricsv1.NodeMetricsList) []metricsv1.NodeMetrics { return l.Items }))
-	})
+	c.observeWorkload(ctx, s, &wg, metav1.NamespaceAll)
 	wg.Go(func() { o.Expire = c.firstEnd(ctx) })
 	wg.Wait()
 	if err := firstError(s.version.err, s.nodes.err, s.pods.err, s.deployments.err); err != nil {

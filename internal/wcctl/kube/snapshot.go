@@ -89,6 +89,30 @@ func (c *Cluster) observeServer(ctx context.Context, s *snapshot) {
 }
 
 func (c *Cluster) observeObjects(ctx context.Context, s *snapshot, wg *sync.WaitGroup) {
+	c.observeWorkload(ctx, s, wg, metav1.NamespaceSystem)
+	all := metav1.ListOptions{}
+	wg.Go(func() {
+		list, err := c.client.AppsV1().DaemonSets("").List(ctx, all)
+		s.daemonSets = answered(itemsOf(list, err,
+			func(l *appsv1.DaemonSetList) []appsv1.DaemonSet { return l.Items }))
+	})
+	wg.Go(func() {
+		list, err := c.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, all)
+		s.leases = answered(itemsOf(list, err,
+			func(l *coordinationv1.LeaseList) []coordinationv1.Lease { return l.Items }))
+	})
+	wg.Go(func() {
+		list, err := c.client.NetworkingV1().NetworkPolicies("").List(ctx, all)
+		s.policies = answered(itemsOf(list, err,
+			func(l *networkingv1.NetworkPolicyList) []networkingv1.NetworkPolicy { return l.Items }))
+	})
+	wg.Go(func() { s.server = c.serverMetrics(ctx) })
+	wg.Go(func() { s.warnings = c.podWarnings(ctx) })
+}
+
+// observeWorkload asks for the version, the nodes with their usage, all pods, and the deployments of a
+// namespace, or of all where it is empty.
+func (c *Cluster) observeWorkload(ctx context.Context, s *snapshot, wg *sync.WaitGroup, namespace string) {
 	all := metav1.ListOptions{}
 	wg.Go(func() {
 		v, err := c.client.Discovery().ServerVersion()
@@ -106,32 +130,15 @@ func (c *Cluster) observeObjects(ctx context.Context, s *snapshot, wg *sync.Wait
 		s.pods = answered(itemsOf(list, err, func(l *corev1.PodList) []corev1.Pod { return l.Items }))
 	})
 	wg.Go(func() {
-		list, err := c.client.AppsV1().DaemonSets("").List(ctx, all)
-		s.daemonSets = answered(itemsOf(list, err,
-			func(l *appsv1.DaemonSetList) []appsv1.DaemonSet { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.client.AppsV1().Deployments("kube-system").List(ctx, all)
+		list, err := c.client.AppsV1().Deployments(namespace).List(ctx, all)
 		s.deployments = answered(itemsOf(list, err,
 			func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, all)
-		s.leases = answered(itemsOf(list, err,
-			func(l *coordinationv1.LeaseList) []coordinationv1.Lease { return l.Items }))
-	})
-	wg.Go(func() {
-		list, err := c.client.NetworkingV1().NetworkPolicies("").List(ctx, all)
-		s.policies = answered(itemsOf(list, err,
-			func(l *networkingv1.NetworkPolicyList) []networkingv1.NetworkPolicy { return l.Items }))
 	})
 	wg.Go(func() {
 		list, err := c.usage.MetricsV1beta1().NodeMetricses().List(ctx, all)
 		s.usage = answered(itemsOf(list, err,
 			func(l *metricsv1.NodeMetricsList) []metricsv1.NodeMetrics { return l.Items }))
 	})
-	wg.Go(func() { s.server = c.serverMetrics(ctx) })
-	wg.Go(func() { s.warnings = c.podWarnings(ctx) })
 }
 
 // itemsOf spares each list its own check for an error.
