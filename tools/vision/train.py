@@ -81,7 +81,7 @@ class Run:
 
     def size(self):
         """Small pieces first: they are quick, and the last epochs see what the network will see."""
-        return 64 if self.epoch < self.args.small * self.args.epochs else 96
+        return next(size for size, until in self.args.sizes if self.epoch < until * self.args.epochs)
 
     def rate(self, step):
         done = (self.epoch + step / self.steps) / self.args.epochs
@@ -178,13 +178,22 @@ class Run:
                 self.save()
 
 
+def sizes(text):
+    """Reads "64:0.5,96:1": pieces of 64 pixels until half of the epochs are done, then 96."""
+    stages = [(int(size), float(until)) for size, until in (s.split(":") for s in text.split(","))]
+    if stages[-1][1] != 1:
+        raise argparse.ArgumentTypeError(f"the last of the sizes {text} has to end at 1")
+    return stages
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="what tools/vision/prepare wrote")
     parser.add_argument("--out", required=True, help="folder of the run; one that is there is resumed")
     parser.add_argument("--begin", help="folder of a finished run, whose network is trained further")
-    parser.add_argument("--epochs", type=int, default=90)
-    parser.add_argument("--small", type=float, default=0.6, help="share of the epochs with small pieces")
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--sizes", type=sizes, default="64:0.5,96:0.8,128:1", metavar="SIZE:UNTIL,…",
+                        help="pixels of the pieces, each until a share of the epochs is done")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.05)

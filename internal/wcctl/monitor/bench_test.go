@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,9 +26,10 @@ const (
 )
 
 // BenchmarkRefresh measures what one refresh costs Redis at 100,000 pending and 1,000,000 completed tasks:
-// of a whole picture, all parts read, and of asynq's dash. Dash is represented by the calls of asynq's
-// Inspector that its source makes (tools/asynq/cmd/dash/fetch.go): the view of all queues asks Queues and
-// GetQueueInfo of each; the view of one queue GetQueueInfo and one page of tasks.
+// of a whole picture, all parts read, and of asynq's dash, by the calls of asynq's Inspector that its source
+// makes (tools/asynq/cmd/dash/fetch.go): the view of all queues asks Queues and GetQueueInfo of each; the view
+// of one queue GetQueueInfo and one page of tasks. $ASYNQ_PROGRAM names asynq's own command line tool, which is
+// no module that can be pinned: then its dash itself is measured, too.
 //
 // redis-us is the sum of the times that Redis notes in its SLOWLOG for the commands of one refresh; it has
 // scripts and transactions once. thread-us is the processor time of Redis's main thread, with its parsing
@@ -83,6 +86,11 @@ func BenchmarkRefresh(b *testing.B) {
 			cost[run.name] = measure(b, client, run.once)
 		})
 	}
+	if program := os.Getenv("ASYNQ_PROGRAM"); program != "" {
+		perRefresh := s.dashProgram(b, client, program)
+		b.Logf("Redis time of one refresh of the program asynq dash: %.0f us: top/dash %.2f",
+			perRefresh, cost["top"]/perRefresh)
+	}
 	if cost["top"] > 0 {
 		b.Logf("Redis time of one refresh: top %.0f us, "+
 			"asynq dash %.0f us (queues), %.0f us (tasks): top/dash %.2f and %.2f",
@@ -109,8 +117,7 @@ func measure(b *testing.B, client *redis.Client, once func() error) float64 {
 	thread := (threadTime(b, client) - before) / float64(b.N)
 	set(b, client, "slowlog-max-len", "10000")
 	const times = 20
-	var sum float64
-	var worst float64
+	var sum, worst float64
 	for range times {
 		if err := client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil {
 			b.Fatal(err)
@@ -120,22 +127,71 @@ func measure(b *testing.B, client *redis.Client, once func() error) float64 {
 			b.Fatal(err)
 		}
 		set(b, client, "slowlog-log-slower-than", "-1")
-		entries, err := client.SlowLogGet(ctx, -1).Result()
-		if err != nil {
-			b.Fatal(err)
-		}
-		var spent float64
-		for _, e := range entries {
-			if name := strings.ToLower(e.Args[0]); name != "config" && name != "slowlog" {
-				spent += float64(e.Duration.Microseconds())
-			}
-		}
+		spent, _ := slowLog(b, client)
 		sum, worst = sum+spent, max(worst, spent)
 	}
 	b.ReportMetric(sum/times, "redis-us/refresh")
 	b.ReportMetric(worst, "worst-redis-us")
 	b.ReportMetric(thread, "thread-us/refresh")
 	return sum / times
+}
+
+// slowLog returns the microseconds of all noted commands, and how often each was noted.
+func slowLog(b *testing.B, client *redis.Client) (float64, map[string]int) {
+	b.Helper()
+	entries, err := client.SlowLogGet(b.Context(), -1).Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var spent float64
+	count := map[string]int{}
+	for _, e := range entries {
+		name := strings.ToLower(e.Args[0])
+		if name == "config" || name == "slowlog" {
+			continue
+		}
+		spent += float64(e.Duration.Microseconds())
+		count[name]++
+	}
+	return spent, count
+}
+
+// dashProgram runs asynq's dash in a terminal of its own, and returns the microseconds of Redis time of one of its
+// refreshes. Each asks once for each of the two queues whether it exists.
+func (s *stack) dashProgram(b *testing.B, client *redis.Client, program string) float64 {
+	b.Helper()
+	o := s.redis.Options(1)
+	dash := fmt.Sprintf("stty cols 160 rows 50; exec %s dash --refresh 1s --uri %s --password '%s' --db 1",
+		program, o.Addr, o.Password)
+	cmd := exec.CommandContext(b.Context(), "script", "--quiet", "--flush", "--command", dash, "/dev/null")
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	stdin, err := cmd.StdinPipe() // it ends with its standard input
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		_ = stdin.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	set(b, client, "slowlog-log-slower-than", "0")
+	defer set(b, client, "slowlog-log-slower-than", "-1")
+	if err := client.Do(b.Context(), "SLOWLOG", "RESET").Err(); err != nil {
+		b.Fatal(err)
+	}
+	const queues, refreshes = 2, 10
+	var spent float64
+	var asked int
+	until(b, "dash to refresh", func() bool {
+		var count map[string]int
+		spent, count = slowLog(b, client)
+		asked = count["sismember"]
+		return asked >= queues*refreshes
+	})
+	return queues * spent / float64(asked)
 }
 
 func set(b *testing.B, client *redis.Client, key, value string) {
