@@ -54,6 +54,7 @@ missing() {
 		needs sshd openssh-server
 		needs nft nftables
 		needs tmux tmux
+		needs promtool prometheus
 	fi
 	if [[ $mode == cluster ]]; then
 		needs mmdebstrap mmdebstrap
@@ -98,6 +99,7 @@ install_packages() {
 	command -v systemctl >/dev/null || return 0
 	if [[ " $* " == *' redis-server '* ]]; then systemctl disable redis-server.service; fi
 	if [[ " $* " == *' openssh-server '* ]]; then systemctl disable ssh.service; fi
+	if [[ " $* " == *' prometheus '* ]]; then systemctl disable prometheus.service; fi
 }
 
 main() {

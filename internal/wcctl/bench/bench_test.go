@@ -42,9 +42,14 @@ func setup(t *testing.T) (*clienttest.Server, *client.Client) {
 	t.Cleanup(server.Close)
 	c, err := client.New(client.Options{BaseURL: server.URL})
 	check(t, err)
+	return server, c.WithTokens(login(t, c))
+}
+
+func login(t *testing.T, c *client.Client) client.TokenSource {
+	t.Helper()
 	tokens, err := c.FollowLogin(t.Context(), c.StartLogin("dev", "http://127.0.0.1/login"))
 	check(t, err)
-	return server, c.WithTokens(client.NewSession(c, memory{tokens}))
+	return client.NewSession(c, memory{tokens})
 }
 
 func check(t *testing.T, err error) {

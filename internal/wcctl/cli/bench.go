@@ -14,7 +14,7 @@ func newBench(con *console) *cobra.Command {
 		GroupID: groupMeasure,
 		Short:   "Measure a running Waste Coach",
 	}
-	cmd.AddCommand(newBenchPoll(con), newBenchPickup(con), newBenchBare(con))
+	cmd.AddCommand(newBenchPoll(con), newBenchPickup(con), newBenchSteady(con), newBenchBare(con))
 	return cmd
 }
 
@@ -27,5 +27,5 @@ func missed(faults []string) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return &Error{Cause: fmt.Errorf("too slow: %s", strings.Join(faults, "; "))}
+	return &Error{Cause: fmt.Errorf("not met: %s", strings.Join(faults, "; "))}
 }
