@@ -39,6 +39,9 @@ func With[C any](
 
 const traceFlushTimeout = 3 * time.Second
 
+// version is set by the linker of wcctl build.
+var version = "(devel)"
+
 // Main runs the command that the first argument names and returns the exit code:
 // 0 done, 1 failed, 2 usage.
 func Main(service string, commands ...Command) int {
@@ -53,6 +56,10 @@ func run(
 ) int {
 	if len(args) == 1 && slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
 		usage(stdout, service, commands)
+		return 0
+	}
+	if slices.Equal(args, []string{"version"}) {
+		_, _ = fmt.Fprintln(stdout, service, version)
 		return 0
 	}
 	var command *Command

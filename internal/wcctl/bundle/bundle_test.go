@@ -18,6 +18,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 const helloRef = "registry.example/hello:v1.0.0"
@@ -322,7 +323,7 @@ func TestAFailedBuildNamesItsCause(t *testing.T) {
 	b := setup(t)
 	write(t, filepath.Join(b.options.Source, "hello", "main.go"), "package main\n\nfunc main() { undefined() }\n")
 	_, err := bundle.Create(t.Context(), b.options)
-	var failed *bundle.CommandError
+	var failed *proc.Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("the error is %v", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 // debian downloads packages with all that they depend on, whatever is installed here.
@@ -56,7 +58,7 @@ func (d debian) download(ctx context.Context, install []string, out string) erro
 	apt := append([]string{"apt-get", "-qq"}, d.options(state)...)
 	take := []string{"install", "--yes", "--no-install-recommends", "--download-only"}
 	for _, act := range [][]string{{"update"}, slices.Concat(take, install)} {
-		if _, err := (command{args: slices.Concat(apt, act)}).run(ctx); err != nil {
+		if _, err := (proc.Command{Args: slices.Concat(apt, act)}).Run(ctx); err != nil {
 			return err
 		}
 	}
@@ -131,7 +133,7 @@ func writeIndex(ctx context.Context, dir string) error {
 	slices.Sort(files)
 	var index bytes.Buffer
 	for _, file := range files {
-		control, err := command{args: []string{"dpkg-deb", "--field", file}}.run(ctx)
+		control, err := proc.Command{Args: []string{"dpkg-deb", "--field", file}}.Run(ctx)
 		if err != nil {
 			return err
 		}

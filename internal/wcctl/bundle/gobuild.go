@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 // programs builds a component's programs, or takes them from the cache.
@@ -60,7 +62,7 @@ func (p programs) build(ctx context.Context, c Component, out string) error {
 		// Vetting somebody else's tests would look at every package that they need.
 		args := append([]string{"go", "test", "-c", "-vet=off"}, c.Build.flags()...)
 		args = append(args, "-o", filepath.Join(out, name), c.Build.TestPrograms[name])
-		if _, err := m.command(args...).run(ctx); err != nil {
+		if _, err := m.command(args...).Run(ctx); err != nil {
 			return err
 		}
 	}
@@ -76,7 +78,7 @@ func (p programs) buildPrograms(ctx context.Context, m module, out string) error
 	args := append([]string{"go", "build"}, m.build.flags()...)
 	args = append(args, "-o", bin)
 	args = append(args, slices.Sorted(maps.Values(m.build.Programs))...)
-	if _, err := m.command(args...).run(ctx); err != nil {
+	if _, err := m.command(args...).Run(ctx); err != nil {
 		return err
 	}
 	for name, pkg := range m.build.Programs {
@@ -121,6 +123,6 @@ func (b *Build) describe(goVersion, arch string) string {
 
 // goVersion asks the go command, which must be on the PATH.
 func goVersion(ctx context.Context) (string, error) {
-	out, err := command{args: []string{"go", "env", "GOVERSION"}}.run(ctx)
+	out, err := proc.Command{Args: []string{"go", "env", "GOVERSION"}}.Run(ctx)
 	return strings.TrimSpace(string(out)), err
 }

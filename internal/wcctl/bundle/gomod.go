@@ -19,6 +19,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 // module is a working copy of a nested Go module.
@@ -180,7 +182,7 @@ func (m module) replaceStaging(
 
 // download returns the folder of a module in Go's own cache.
 func (m module) download(ctx context.Context, name, version string) (string, error) {
-	out, err := m.command("go", "mod", "download", "-json", name+"@"+version).run(ctx)
+	out, err := m.command("go", "mod", "download", "-json", name+"@"+version).Run(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -193,12 +195,12 @@ func (m module) download(ctx context.Context, name, version string) (string, err
 
 // tidy completes go.mod and go.sum; tests of a third party need more than its programs do.
 func (m module) tidy(ctx context.Context) error {
-	if _, err := m.command("go", "mod", "tidy").run(ctx); err != nil {
+	if _, err := m.command("go", "mod", "tidy").Run(ctx); err != nil {
 		return err
 	}
 	for _, pkg := range slices.Sorted(maps.Values(m.build.TestPrograms)) {
 		args := []string{"go", "list", "-mod=mod", "-deps", "-test", pkg}
-		if _, err := m.command(args...).run(ctx); err != nil {
+		if _, err := m.command(args...).Run(ctx); err != nil {
 			return err
 		}
 	}
@@ -266,15 +268,15 @@ func dropImports(file *ast.File, paths []string) {
 
 // programName is how go build names the program of a package: it skips a major version's suffix.
 func (m module) programName(ctx context.Context, pkg string) (string, error) {
-	out, err := m.command("go", "list", "-mod=readonly", "-f", "{{.Target}}", pkg).run(ctx)
+	out, err := m.command("go", "list", "-mod=readonly", "-f", "{{.Target}}", pkg).Run(ctx)
 	if err != nil {
 		return "", err
 	}
 	return path.Base(filepath.ToSlash(strings.TrimSpace(string(out)))), nil
 }
 
-func (m module) command(args ...string) command {
-	return command{dir: m.dir, env: m.env, args: args}
+func (m module) command(args ...string) proc.Command {
+	return proc.Command{Dir: m.dir, Env: m.env, Args: args}
 }
 
 func (m module) path(name string) string { return filepath.Join(m.dir, name) }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 // tree is the files of unpacked packages, by their path below the root.
@@ -33,8 +35,8 @@ func unpack(ctx context.Context, dir string) (tree, error) {
 	t := tree{}
 	for _, file := range files {
 		var content bytes.Buffer
-		cmd := command{args: []string{"dpkg-deb", "--fsys-tarfile", file}}
-		if err := cmd.stream(ctx, &content); err != nil {
+		cmd := proc.Command{Args: []string{"dpkg-deb", "--fsys-tarfile", file}}
+		if err := cmd.Stream(ctx, &content); err != nil {
 			return nil, err
 		}
 		if err := t.read(&content); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 	"github.com/wastecoach/wastecoach/internal/wcctl/release"
 )
 
@@ -139,19 +140,25 @@ func extraFiles(args []string) (map[string]string, error) {
 
 // findBundleSource looks for infra/bundle here and in the folders above.
 func findBundleSource() (string, error) {
+	marker := filepath.Join("infra", "bundle")
+	dir, err := findCheckout(marker, bundleCreatePath+" --source path/to/infra/bundle")
+	return filepath.Join(dir, marker), err
+}
+
+// findCheckout looks for the folder that has marker, here and above; hint is for where there is none.
+func findCheckout(marker, hint string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("looking for the checkout: %w", err)
 	}
 	for at := dir; ; at = filepath.Dir(at) {
-		source := filepath.Join(at, "infra", "bundle")
-		if info, err := os.Stat(source); err == nil && info.IsDir() {
-			return source, nil
+		if info, err := os.Stat(filepath.Join(at, marker)); err == nil && info.IsDir() {
+			return at, nil
 		}
 		if at == filepath.Dir(at) {
 			return "", &Error{
-				Cause: fmt.Errorf("%s is in no checkout of Waste Coach, which has infra/bundle", dir),
-				Hint:  bundleCreatePath + " --source path/to/infra/bundle",
+				Cause: fmt.Errorf("%s is in no checkout of Waste Coach, which has %s", dir, filepath.ToSlash(marker)),
+				Hint:  hint,
 			}
 		}
 	}
@@ -172,10 +179,10 @@ func printBundleEvent(con *console, e event.Event) {
 
 // bundleError adds what a user can do.
 func bundleError(err error) error {
-	var command *bundle.CommandError
+	var command *proc.Error
 	if errors.As(err, &command) {
 		if program, missing := command.Missing(); missing {
-			return &Error{Cause: err, Hint: bundleTools[program]}
+			return &Error{Cause: err, Hint: toolSources[program]}
 		}
 	}
 	if errors.Is(err, bundle.ErrOccupied) {
@@ -184,9 +191,10 @@ func bundleError(err error) error {
 	return err
 }
 
-// bundleTools says where the programs come from that create runs.
-var bundleTools = map[string]string{
+// toolSources says where the programs come from that create and build run.
+var toolSources = map[string]string{
 	"go":       "install Go 1.26 or newer: https://go.dev/dl",
 	"apt-get":  "run it on Debian or Ubuntu, e.g. in a container",
 	"dpkg-deb": "apt-get install dpkg",
+	"git":      "apt-get install git",
 }

@@ -1,4 +1,5 @@
-package bundle
+// Package proc runs programs whose failures and interrupts a user shall understand.
+package proc
 
 import (
 	"bytes"
@@ -19,24 +20,24 @@ const (
 	graceTime = 5 * time.Second
 )
 
-// command is a program to run in a folder; its environment is added to ours.
-type command struct {
-	dir  string
-	env  []string
-	args []string
+// Command is a program to run in a folder; its environment is added to ours.
+type Command struct {
+	Dir  string
+	Env  []string
+	Args []string
 }
 
-// run returns what the program wrote to standard output.
-func (c command) run(ctx context.Context) ([]byte, error) {
+// Run returns what the program wrote to standard output.
+func (c Command) Run(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
-	err := c.stream(ctx, &out)
+	err := c.Stream(ctx, &out)
 	return out.Bytes(), err
 }
 
-// stream writes the program's standard output to w. An interrupt reaches its children too.
-func (c command) stream(ctx context.Context, w io.Writer) error {
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Dir, cmd.Env = c.dir, append(cmd.Environ(), c.env...)
+// Stream writes the program's standard output to w. An interrupt reaches its children too.
+func (c Command) Stream(ctx context.Context, w io.Writer) error {
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, append(cmd.Environ(), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = graceTime
@@ -52,11 +53,11 @@ func (c command) stream(ctx context.Context, w io.Writer) error {
 	if err == nil {
 		return nil
 	}
-	return &CommandError{Args: c.args, Output: lastLines(stderr.String(), keptLines), Err: err}
+	return &Error{Args: c.Args, Output: lastLines(stderr.String(), keptLines), Err: err}
 }
 
-// CommandError is a program that failed.
-type CommandError struct {
+// Error is a program that failed.
+type Error struct {
 	Args []string
 	// Output is the last lines that the program wrote to standard error.
 	Output string
@@ -64,7 +65,7 @@ type CommandError struct {
 }
 
 // Error implements error.
-func (e *CommandError) Error() string {
+func (e *Error) Error() string {
 	text := fmt.Sprintf("running %s: %v", strings.Join(e.Args, " "), e.Err)
 	if e.Output != "" {
 		text += "\n" + e.Output
@@ -73,10 +74,10 @@ func (e *CommandError) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *CommandError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Missing names the program that is not installed here, if that is the cause.
-func (e *CommandError) Missing() (string, bool) {
+func (e *Error) Missing() (string, bool) {
 	return e.Args[0], errors.Is(e.Err, exec.ErrNotFound)
 }
 

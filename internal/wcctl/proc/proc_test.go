@@ -1,4 +1,4 @@
-package bundle_test
+package proc_test
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
+	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
 func TestAnInterruptEndsTheWholeGroup(t *testing.T) {
@@ -22,7 +22,8 @@ func TestAnInterruptEndsTheWholeGroup(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		// The grandchild ignores the interrupt, as a hanging compiler might.
-		ended <- bundle.Stream(ctx, w, "sh", "-c", "sh -c 'trap \"\" INT; echo $$; sleep 600' & wait")
+		ended <- proc.Command{Args: []string{"sh", "-c",
+			"sh -c 'trap \"\" INT; echo $$; sleep 600' & wait"}}.Stream(ctx, w)
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
@@ -47,8 +48,8 @@ func TestAnInterruptEndsTheWholeGroup(t *testing.T) {
 
 func TestAMissingProgramIsNamed(t *testing.T) {
 	t.Parallel()
-	err := bundle.Stream(t.Context(), io.Discard, "no-such-program", "--version")
-	var failed *bundle.CommandError
+	err := proc.Command{Args: []string{"no-such-program", "--version"}}.Stream(t.Context(), io.Discard)
+	var failed *proc.Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("the error is %v", err)
 	}
