@@ -17,16 +17,13 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/migrate"
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
+	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/image"
 	"github.com/wastecoach/wastecoach/internal/wcctl/proc"
 )
 
-const (
-	buildPath = "wcctl build"
-	// buildParallel is for small machines: linking one service takes up to a gigabyte.
-	buildParallel = 2
-)
+const buildPath = "wcctl build"
 
 // buildOptions is what `wcctl build` was told.
 type buildOptions struct {
@@ -35,7 +32,6 @@ type buildOptions struct {
 	platforms         []string
 	push, oci, bundle string
 	sboms             string
-	parallel          int
 	output            outputFormat
 }
 
@@ -73,7 +69,6 @@ Registries are logged in to as Docker's configuration says.`,
 	f.StringVar(&o.base, "base", "", "stand on this `IMAGE` (default: one of certificates and users alone)")
 	f.StringVar(&o.sboms, "sbom", "", "write the SBOMs to this `DIR`, too")
 	f.StringVar(&o.source, "source", "", "the checkout (default: the one that you are in)")
-	f.IntVar(&o.parallel, "parallel", buildParallel, "how many programs are built at once")
 	cmd.MarkFlagsMutuallyExclusive("push", "oci", "bundle")
 	cmd.MarkFlagsOneRequired("push", "oci", "bundle")
 	cmd.MarkFlagsMutuallyExclusive("platform", "bundle")
@@ -127,7 +122,7 @@ func runBuild(ctx context.Context, con *console, o buildOptions, args []string) 
 
 // chosenServices are those of the arguments, or all, in the order in which they are deployed.
 func chosenServices(path string, args []string, all bool) ([]string, error) {
-	known := deployOrder()
+	known := deploy.Services()
 	for _, name := range args {
 		if !slices.Contains(known, name) {
 			return nil, usageErrorf(path, "%q is none of the services %s", name, strings.Join(known, ", "))
@@ -143,9 +138,6 @@ func chosenServices(path string, args []string, all bool) ([]string, error) {
 	}
 	return slices.DeleteFunc(known, func(s string) bool { return !slices.Contains(args, s) }), nil
 }
-
-// deployOrder is all services; whoever needs another one's answers comes later.
-func deployOrder() []string { return []string{"auth", "locations", "recycling", "waste", "users"} }
 
 // validTag is what the distribution specification allows.
 var validTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
@@ -184,7 +176,6 @@ func (o buildOptions) options(ctx context.Context, services []string) (image.Opt
 	}
 	return image.Options{
 		Source: o.source, Services: services, Version: version, Platforms: platforms, Base: o.base,
-		Parallel: o.parallel,
 	}, nil
 }
 

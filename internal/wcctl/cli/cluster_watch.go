@@ -14,7 +14,7 @@ func watch(
 	ctx context.Context, con *console, format outputFormat, s *session, h *held,
 	runner *phase.Runner, command string,
 ) (phase.Result, error) {
-	view := newView(con, format, runner.Phases)
+	view := newView(con, format, rows(runner.Phases))
 	defer view.Close()
 	sink := event.Tee(h.log, event.SinkFunc(func(e event.Event) {
 		e.Hint = s.flags.paste(e.Hint)
@@ -43,19 +43,24 @@ func watch(
 	return result, err
 }
 
+// rows are the phases as a view tells of them before they start.
+func rows(phases []phase.Phase) []runview.Phase {
+	list := make([]runview.Phase, len(phases))
+	for i, p := range phases {
+		list[i] = runview.Phase{Name: p.Name(), Title: p.Title()}
+	}
+	return list
+}
+
 // newView chooses how a run is shown.
-func newView(con *console, format outputFormat, phases []phase.Phase) runview.View {
+func newView(con *console, format outputFormat, phases []runview.Phase) runview.View {
 	if format == outputJSON {
 		return runview.NewJSON(con.out)
 	}
 	if !con.live() {
 		return runview.NewPlain(con.err)
 	}
-	rows := make([]runview.Phase, len(phases))
-	for i, p := range phases {
-		rows[i] = runview.Phase{Name: p.Name(), Title: p.Title()}
-	}
-	return runview.NewTerminal(con.err, rows, con.colored(con.err))
+	return runview.NewTerminal(con.err, phases, con.colored(con.err))
 }
 
 func roundly(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }

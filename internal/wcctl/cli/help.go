@@ -32,7 +32,7 @@ func newExitCodes() *cobra.Command {
     0  done
     1  failed: at least one thing that was asked for did not happen
     2  usage: the command line is wrong, nothing was tried
-    3  the plan has changes (wcctl plan)
+    3  there are changes to make (wcctl plan, wcctl diff)
   130  interrupted by Ctrl-C or SIGTERM; a second one ends at once`,
 	}
 }

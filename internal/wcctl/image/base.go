@@ -28,8 +28,8 @@ const (
 )
 
 // minimal is a base of our own: users, certificates, /tmp. Zone data is in the programs.
-func minimal(tarPath string, created time.Time) (v1.Image, error) {
-	layer, err := pack(tarPath, []file{
+func minimal(created time.Time) (v1.Image, error) {
+	layer, err := pack([]file{
 		{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\nnonroot:x:65532:\n")},
 		{name: "etc/passwd", mode: 0o644, data: []byte("root:x:0:0:root:/root:/sbin/nologin\n" +
 			"nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
@@ -78,12 +78,13 @@ type file struct {
 }
 
 // pack makes a layer of the files, which are sorted by name. Its bytes depend on nothing else.
-func pack(tarPath string, files []file) (v1.Layer, error) {
-	out, err := os.Create(tarPath)
+func pack(files []file) (v1.Layer, error) {
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	if err != nil {
 		return nil, fmt.Errorf("packing a layer: %w", err)
 	}
-	t := tar.NewWriter(out)
+	t := tar.NewWriter(z)
 	known := map[string]bool{}
 	for _, f := range files {
 		if err = writeFolders(t, known, path.Dir(f.name)); err == nil {
@@ -93,11 +94,12 @@ func pack(tarPath string, files []file) (v1.Layer, error) {
 			break
 		}
 	}
-	if err := errors.Join(err, t.Close(), out.Close()); err != nil {
+	if err := errors.Join(err, t.Close(), z.Close()); err != nil {
 		return nil, fmt.Errorf("packing a layer: %w", err)
 	}
-	layer, err := tarball.LayerFromFile(tarPath, tarball.WithMediaType(types.OCILayer),
-		tarball.WithCompressionLevel(gzip.BestSpeed), tarball.WithCompressedCaching)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(packed.Bytes())), nil
+	}, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, fmt.Errorf("packing a layer: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -15,7 +14,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 )
@@ -35,9 +33,7 @@ type Options struct {
 	Platforms []v1.Platform
 	// Base is the image that ours stand on; empty is one of certificates and users alone.
 	Base string
-	// Parallel is how many programs are built at once.
-	Parallel int
-	Sink     event.Sink
+	Sink event.Sink
 }
 
 // Image is a service's image for one platform or more.
@@ -92,12 +88,12 @@ func (i Image) Size() (int64, error) {
 // builder is one run of Build.
 type builder struct {
 	Options
-	work  string
-	bases map[string]v1.Image
-
-	mu   sync.Mutex
+	work string
 	done int
 }
+
+// programs is where the programs of a platform are.
+func (b *builder) programs(p v1.Platform) string { return filepath.Join(b.work, p.Architecture) }
 
 // Build makes the images. Equal sources, versions and compilers make equal bytes.
 func Build(ctx context.Context, o Options) ([]Image, error) {
@@ -106,81 +102,78 @@ func Build(ctx context.Context, o Options) ([]Image, error) {
 		return nil, fmt.Errorf("making a folder for programs: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	b := &builder{Options: o, work: work, bases: map[string]v1.Image{}}
+	b := &builder{Options: o, work: work}
+	images := make([]Image, len(o.Services))
+	for i, service := range o.Services {
+		images[i].Service = service
+	}
 	for _, p := range o.Platforms {
-		if b.bases[p.String()], err = b.base(ctx, p); err != nil {
+		// One go command shares its work among all programs.
+		_, err := b.timed("building the programs for "+p.String(), func() error { return b.compile(ctx, p) })
+		if err != nil {
 			return nil, err
 		}
-	}
-	images := make([]Image, len(o.Services))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, o.Parallel))
-	for i, service := range o.Services {
-		images[i] = Image{Service: service, Parts: make([]Part, len(o.Platforms))}
-		for n, p := range o.Platforms {
-			group.Go(func() (err error) {
-				var took time.Duration
-				images[i].Parts[n], took, err = b.timed(ctx, service, p)
-				b.mu.Lock()
-				images[i].Took += took
-				b.mu.Unlock()
-				return err
-			})
+		base, err := b.base(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for i := range images {
+			if err := b.add(&images[i], p, base); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return images, group.Wait()
+	return images, ctx.Err()
 }
 
-// timed builds one part and tells of it.
-func (b *builder) timed(ctx context.Context, service string, p v1.Platform) (Part, time.Duration, error) {
-	task := "building the image of " + service + " for " + p.String()
+// add makes an image's part for a platform.
+func (b *builder) add(i *Image, p v1.Platform, base v1.Image) error {
+	took, err := b.timed("making the image of "+i.Service+" for "+p.String(), func() error {
+		part, err := b.part(i.Service, p, base)
+		i.Parts = append(i.Parts, part)
+		return err
+	})
+	i.Took += took
+	return err
+}
+
+// timed does a task and tells of it.
+func (b *builder) timed(task string, do func() error) (time.Duration, error) {
 	b.emit(event.Event{Kind: event.TaskStarted, Task: task})
 	started := time.Now()
-	part, err := b.part(ctx, service, p)
-	if err != nil {
-		return Part{}, 0, fmt.Errorf("%s: %w", task, err)
+	if err := do(); err != nil {
+		return 0, fmt.Errorf("%s: %w", task, err)
 	}
 	took := time.Since(started)
-	b.mu.Lock()
 	b.done++
-	b.mu.Unlock()
 	b.emit(event.Event{Kind: event.TaskFinished, Task: task, Changed: true, Seconds: took.Seconds()})
-	return part, took, nil
+	return took, nil
 }
 
 func (b *builder) emit(e event.Event) {
 	if b.Sink == nil {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e.Time, e.Done, e.Total = time.Now(), b.done, len(b.Services)*len(b.Platforms)
+	e.Time, e.Done, e.Total = time.Now(), b.done, (1+len(b.Services))*len(b.Platforms)
 	b.Sink.Emit(e)
 }
 
-// part builds the program and puts it on the base.
-func (b *builder) part(ctx context.Context, service string, p v1.Platform) (Part, error) {
-	dir := filepath.Join(b.work, service+"-"+p.Architecture)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Part{}, fmt.Errorf("making a folder for a program: %w", err)
-	}
-	program := filepath.Join(dir, service)
-	if err := b.compile(ctx, service, p, program); err != nil {
-		return Part{}, err
-	}
+// part puts a program on the base.
+func (b *builder) part(service string, p v1.Platform, base v1.Image) (Part, error) {
+	program := filepath.Join(b.programs(p), service)
 	sbom, err := listParts(program, service, b.Version)
 	if err != nil {
 		return Part{}, err
 	}
 	path := "usr/local/bin/" + service
-	layer, err := pack(filepath.Join(dir, "layer.tar"), []file{
+	layer, err := pack([]file{
 		{name: path, mode: 0o755, path: program},
 		{name: "usr/share/sbom/" + service + ".spdx.json", mode: 0o644, data: sbom},
 	})
 	if err != nil {
 		return Part{}, err
 	}
-	image, err := mutate.Append(b.bases[p.String()], mutate.Addendum{
+	image, err := mutate.Append(base, mutate.Addendum{
 		Layer: layer, MediaType: types.OCILayer,
 		History: v1.History{Created: v1.Time{Time: b.Version.Time}, CreatedBy: "wcctl build " + service},
 	})
@@ -225,7 +218,7 @@ func (b *builder) configure(image v1.Image, service string, p v1.Platform, progr
 // base is what the images of a platform stand on.
 func (b *builder) base(ctx context.Context, p v1.Platform) (v1.Image, error) {
 	if b.Base == "" {
-		return minimal(filepath.Join(b.work, "base-"+p.Architecture+".tar"), b.Version.Time)
+		return minimal(b.Version.Time)
 	}
 	ref, err := name.ParseReference(b.Base)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -84,7 +85,9 @@ func TestAnImageHoldsAProgramAndWhatItNeeds(t *testing.T) {
 	var told []event.Kind
 	o.Sink = event.SinkFunc(func(e event.Event) { told = append(told, e.Kind) })
 	img := build(t, o).Parts[0].Image
-	if want := []event.Kind{event.TaskStarted, event.TaskFinished}; !slices.Equal(told, want) {
+	if want := []event.Kind{
+		event.TaskStarted, event.TaskFinished, event.TaskStarted, event.TaskFinished,
+	}; !slices.Equal(told, want) {
 		t.Errorf("told %v, want %v", told, want)
 	}
 	config, err := img.ConfigFile()
@@ -162,7 +165,7 @@ func TestEqualSourcesMakeEqualImages(t *testing.T) {
 	}
 }
 
-func TestAFailedBuildNamesTheService(t *testing.T) {
+func TestAFailedBuildNamesTheProgram(t *testing.T) {
 	t.Parallel()
 	o := options(t, "linux/amd64")
 	o.Services = []string{"users"}
@@ -170,7 +173,7 @@ func TestAFailedBuildNamesTheService(t *testing.T) {
 	if err == nil {
 		t.Fatal("a program that does not compile was built")
 	}
-	for _, want := range []string{"the image of users for linux/amd64", "undefined: undefined"} {
+	for _, want := range []string{"building the programs for linux/amd64", "cmd/users", "undefined: undefined"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not hold %q", err, want)
 		}
@@ -179,7 +182,7 @@ func TestAFailedBuildNamesTheService(t *testing.T) {
 
 func TestImagesOfTwoPlatformsArePushedAndSaved(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	img := build(t, options(t, "linux/amd64", "linux/arm64"))
 	ref := image.Ref(strings.TrimPrefix(server.URL, "http://")+"/wc", "auth", "1.2.3")

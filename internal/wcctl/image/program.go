@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -55,18 +56,23 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// compile builds a static program that does not depend on where, when and by whom it is built.
-func (b *builder) compile(ctx context.Context, service string, p v1.Platform, target string) error {
+// compile builds static programs that do not depend on where, when and by whom they are built.
+func (b *builder) compile(ctx context.Context, p v1.Platform) error {
+	args := []string{
+		"go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags=timetzdata",
+		"-ldflags=-s -w -X " + versionVariable + "=" + b.Version.Tag,
+		"-o", b.programs(p) + string(filepath.Separator),
+	}
+	for _, service := range b.Services {
+		args = append(args, "./cmd/"+service)
+	}
 	_, err := proc.Command{
 		Dir: b.Source,
 		Env: []string{
 			"CGO_ENABLED=0", "GOOS=" + p.OS, "GOARCH=" + p.Architecture, "GOFLAGS=", "GOWORK=off",
 			"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFIPS140=off",
 		},
-		Args: []string{
-			"go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags=timetzdata",
-			"-ldflags=-s -w -X " + versionVariable + "=" + b.Version.Tag, "-o", target, "./cmd/" + service,
-		},
+		Args: args,
 	}.Run(ctx)
 	return err
 }

@@ -52,6 +52,13 @@ func Connect(kubeconfigPath string) (*Cluster, error) {
 	return connect(config)
 }
 
+// Config is how the API server is reached, for clients of other libraries.
+func (c *Cluster) Config() *rest.Config {
+	config := rest.CopyConfig(c.config)
+	config.Timeout = 0 // each request's own context bounds it, and a watch has no bound
+	return config
+}
+
 // quiet keeps client-go's own log lines out of the terminal; every error that matters is returned.
 var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 

@@ -14,6 +14,8 @@ const (
 	DefaultInstanceType  = "t4g.medium"
 	DefaultCPUCredits    = "unlimited"
 	DefaultVolumeGiB     = 20
+	DefaultLocalDomain   = "wastecoach.test"
+	DefaultRegistry      = "wastecoach.io"
 )
 
 // Releases are the Kubernetes releases that wcctl can install.
@@ -31,11 +33,14 @@ func Default(c *Cluster, releases Releases) {
 	if labelPattern.MatchString(c.Metadata.Name) {
 		fill(c, "spec.kubernetes.endpoint", &s.Kubernetes.Endpoint, "api."+c.Metadata.Name+".internal")
 	}
-	plugin := Calico
+	plugin, flavor := Calico, F5
 	if s.Target == Local {
-		plugin = Flannel // Calico's images cannot be built for the offline bundle
+		plugin, flavor = Flannel, Compat // the others' images cannot be built for the offline bundle
+		fill(c, "spec.domain", &s.Domain, DefaultLocalDomain)
 	}
 	fill(c, "spec.network.plugin", &s.Network.Plugin, plugin)
+	fill(c, "spec.ingress.flavor", &s.Ingress.Flavor, flavor)
+	fill(c, "spec.images.registry", &s.Images.Registry, DefaultRegistry)
 	if s.SSH.Bastion != nil {
 		fill(c, "spec.ssh.bastion.port", &s.SSH.Bastion.Port, DefaultSSHPort)
 	}

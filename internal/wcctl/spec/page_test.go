@@ -196,6 +196,7 @@ func typeOf(s *generator.Schema) string {
 	}
 	name := map[string]string{
 		"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false",
+		"object": "table",
 	}[s.Type]
 	least, most := s.Minimum.String(), s.Maximum.String()
 	switch {

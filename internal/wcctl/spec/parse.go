@@ -82,6 +82,14 @@ func (p *parser) value(node *yaml.Node, path string, v reflect.Value) {
 		if !isNull(node) && p.holds(node, path, yaml.MappingNode, "", "a block of keys") {
 			p.mapping(node, path, v)
 		}
+	case reflect.Map:
+		if !isNull(node) && p.holds(node, path, yaml.MappingNode, "", "a block of keys") {
+			p.table(node, path, v)
+		}
+	case reflect.Interface:
+		if err := node.Decode(v.Addr().Interface()); err != nil {
+			p.fault(node.Line, path, "", "cannot be read: %v", err)
+		}
 	case reflect.Slice:
 		if p.holds(node, path, yaml.SequenceNode, "", "a list") {
 			p.list(node, path, v)
@@ -152,6 +160,22 @@ func (p *parser) list(node *yaml.Node, path string, v reflect.Value) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		p.lines[at] = item.Line
 		p.value(item, at, v.Index(i))
+	}
+}
+
+// table reads a block whose keys are not ours to choose.
+func (p *parser) table(node *yaml.Node, path string, v reflect.Value) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], reflect.New(v.Type().Elem()).Elem()
+		at := join(path, key.Value)
+		if first := p.lines[at]; first > 0 {
+			p.fault(key.Line, at, "keep one of them", "stands in line %d already", first)
+			continue
+		}
+		p.lines[at] = key.Line
+		p.value(node.Content[i+1], at, value)
+		v.SetMapIndex(reflect.ValueOf(key.Value), value)
 	}
 }
 

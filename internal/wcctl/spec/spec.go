@@ -58,6 +58,18 @@ type Spec struct {
 	// Local is read when target is local; it may be left out.
 	Local  *LocalTarget `json:"local,omitempty"`
 	Budget Budget       `json:"budget,omitzero"`
+
+	// Domain is below what the system answers: api.DOMAIN is the API, files.DOMAIN takes photos.
+	// wcctl deploy needs it.
+	Domain  string  `json:"domain,omitempty"`
+	Ingress Ingress `json:"ingress,omitzero"`
+	Images  Images  `json:"images,omitzero"`
+	// Services change how services are deployed. Their names are auth, users, waste, recycling,
+	// locations, and all for what holds for each of them.
+	Services map[string]Service `json:"services,omitempty"`
+	// Platform changes what the services stand on. The names are storage, data, ingress, autoscaling
+	// and lab.
+	Platform map[string]Release `json:"platform,omitempty"`
 }
 
 // Kubernetes is the version and the addresses inside.
@@ -112,6 +124,59 @@ type Bastion struct {
 	User string `json:"user,omitempty"`
 	// KeyFile is the machines' key where it is left out.
 	KeyFile string `json:"keyFile,omitempty"`
+}
+
+// Flavor is a family of ingress controllers.
+type Flavor string
+
+// The flavors.
+const (
+	F5     Flavor = "f5"
+	Compat Flavor = "compat"
+)
+
+// Ingress is the way in.
+type Ingress struct {
+	// Flavor is f5, F5's NGINX Ingress Controller, or compat, Traefik, which reads the annotations of
+	// the retired ingress-nginx and can be in a bundle.
+	Flavor Flavor `json:"flavor,omitempty" jsonschema:"enum=f5,enum=compat"`
+}
+
+// Images is where the services' container images are.
+type Images struct {
+	// Registry is the prefix of their names, e.g. ghcr.io/you/wastecoach. A bundle's images have the
+	// one that holds without it.
+	Registry string `json:"registry,omitempty"`
+}
+
+// Strategy is how a service goes from one version to the next.
+type Strategy string
+
+// The strategies.
+const (
+	Rolling   Strategy = "rolling"
+	BlueGreen Strategy = "blue-green"
+)
+
+// Service is how a service is deployed, where that differs from its chart.
+type Service struct {
+	// Strategy is rolling, pod by pod, or blue-green: the new version stands ready beside the old one
+	// before it gets any request.
+	Strategy Strategy `json:"strategy,omitempty" jsonschema:"enum=rolling,enum=blue-green"`
+	// Replicas is how many pods answer, with autoscaling the fewest.
+	Replicas int `json:"replicas,omitempty" jsonschema:"minimum=1"`
+	// Workers is how many pods work on tasks, with autoscaling the fewest.
+	Workers int `json:"workers,omitempty" jsonschema:"minimum=1"`
+	// Values are laid over those of charts/service.
+	Values map[string]any `json:"values,omitempty"`
+}
+
+// Release is a chart that services stand on.
+type Release struct {
+	// Disabled leaves it out: something else stands there.
+	Disabled bool `json:"disabled,omitempty"`
+	// Values are laid over those of the chart.
+	Values map[string]any `json:"values,omitempty"`
 }
 
 // HostsTarget is machines you have.

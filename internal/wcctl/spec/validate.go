@@ -37,6 +37,7 @@ func Validate(c *Cluster, releases Releases) []Fault {
 	}
 	v.overlaps()
 	v.budget()
+	v.system()
 	sortByLine(v.faults)
 	return v.faults
 }

@@ -32,6 +32,25 @@ func TestFaults(t *testing.T) {
 			[]string{"6: spec.workers: is not a known key " +
 				"(did you mean spec.aws.workers or spec.hosts.workers or spec.local.workers?)"},
 		},
+		"services": {
+			localFile + "  services: {wast: {}, waste: {strategy: canary, replicas: 0}}\n",
+			[]string{
+				`6: spec.services.wast: "wast" is not known (did you mean waste?)`,
+				`6: spec.services.waste.strategy: "canary" is not known (one of: rolling, blue-green)`,
+				"6: spec.services.waste.replicas: 0 is too few (at least 1)",
+			},
+		},
+		"service keys": {
+			localFile + "  services: {waste: {replica: 2}}\n",
+			[]string{"6: spec.services.waste.replica: is not a known key (did you mean replicas?)"},
+		},
+		"platform": {
+			localFile + "  platform: {dat: {}}\n  domain: https://x\n",
+			[]string{
+				`6: spec.platform.dat: "dat" is not known (did you mean data?)`,
+				`7: spec.domain: "https://x" is no DNS name (without a scheme, port or path, e.g. api.example.org)`,
+			},
+		},
 		"no like": {
 			localFile + "  network: {mtu: 9000}\n",
 			[]string{"6: spec.network.mtu: is not a known key (known in spec.network: plugin)"},

@@ -62,14 +62,17 @@ func (f Folder) OpenLog(command string, start time.Time) (*Log, error) {
 }
 
 func (f Folder) dropOldLogs() error {
-	paths, err := filepath.Glob(filepath.Join(f.Logs(), "*.log"))
-	if err != nil {
-		return fmt.Errorf("looking for old logs: %w", err)
-	}
-	slices.Sort(paths)
-	for _, path := range paths[:max(0, len(paths)-keptLogs+1)] {
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("removing an old log: %w", err)
+	// What is known of failures stands beside the logs.
+	for _, pattern := range []string{"*.log", "*-evidence.txt"} {
+		paths, err := filepath.Glob(filepath.Join(f.Logs(), pattern))
+		if err != nil {
+			return fmt.Errorf("looking for old logs: %w", err)
+		}
+		slices.Sort(paths)
+		for _, path := range paths[:max(0, len(paths)-keptLogs+1)] {
+			if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+				return fmt.Errorf("removing an old log: %w", err)
+			}
 		}
 	}
 	return nil

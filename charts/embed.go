@@ -1,0 +1,9 @@
+// Package charts carries the Helm charts inside the program.
+package charts
+
+import "embed"
+
+// Files has a folder per chart; service/values has the values file of each service.
+//
+//go:embed *
+var Files embed.FS

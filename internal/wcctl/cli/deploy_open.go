@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wastecoach/wastecoach/charts"
+	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
+	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
+	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
+	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
+	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
+)
+
+const (
+	podPoll = time.Second
+	// secretsFile keeps what was generated for the cluster.
+	secretsFile = "secrets.json"
+	// sessionParallel is how many machines pull at once.
+	sessionParallel = defaultParallel
+)
+
+// openDeployer reaches the cluster; the caller closes the view.
+func openDeployer(
+	ctx context.Context, con *console, flags *clusterFlags, w *wantedRelease, log io.Writer,
+) (*view, *deploy.Deployer, error) {
+	v, err := openView(ctx, con, flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	if v.kube == nil {
+		return nil, nil, errors.Join(noCluster(flags, v.folder), v.Close())
+	}
+	var files fs.FS = charts.Files
+	if w.charts != "" {
+		files = os.DirFS(w.charts)
+	}
+	return v, &deploy.Deployer{
+		Kube: v.kube.Client(), Helm: helm.New(v.kube.Config(), log), Charts: files, Spec: v.spec,
+		Secrets: keeper{filepath.Join(string(v.folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
+		Timeout: w.timeout, Drain: w.drain, Poll: podPoll,
+	}, nil
+}
+
+// keeper is a file that its owner alone may read.
+type keeper struct{ path string }
+
+// Load implements deploy.Keeper.
+func (k keeper) Load() ([]byte, error) {
+	data, err := os.ReadFile(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// Save implements deploy.Keeper.
+func (k keeper) Save(data []byte) error { return workspace.WriteFile(k.path, data) }
+
+// evidence keeps what is known of a failure beside the run's log.
+func (h *held) evidence(service string, text []byte) (string, error) {
+	path := strings.TrimSuffix(h.log.Path(), ".log") + "-" + service + "-evidence.txt"
+	return path, workspace.WriteFile(path, text)
+}
+
+// puller brings images from the bundle to the nodes; it is nil without a bundle.
+func puller(
+	con *console, v *view, o *deployOptions, h *held,
+) (func(context.Context, []string) error, *session, error) {
+	options := sessionOptions{
+		flags: &o.clusterFlags, bundle: o.bundle, parallel: sessionParallel, id: h.id, log: h.log,
+	}
+	b, err := chosenBundle(con, v.spec, v.folder, options)
+	if err != nil || b == nil {
+		return nil, nil, err
+	}
+	s, err := openSession(con, v.spec, v.folder, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, images []string) error {
+		if err := inBundle(b, images); err != nil {
+			return err
+		}
+		return phase.PullImages(images).Apply(ctx, s.run, nil)
+	}, s, nil
+}
+
+// inBundle names the images that nodes without a network could never get.
+func inBundle(b *bundle.Bundle, images []string) error {
+	var missing []string
+	for _, ref := range images {
+		if !b.HasImage(ref) {
+			missing = append(missing, ref)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &Error{
+		Cause: fmt.Errorf("%s does not hold %s", b.Dir(), strings.Join(missing, ", ")),
+		Hint:  buildPath + " --all --bundle " + quote(b.Dir()),
+	}
+}

@@ -1,0 +1,70 @@
+package deploy
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+)
+
+// platformRelease is something that the services stand on.
+type platformRelease struct {
+	// name is the release's, chart the folder's; namespace is the name where it is empty.
+	name, chart, namespace string
+	title                  string
+	// restricted tells that all of its pods pass the restricted Pod Security standard.
+	restricted bool
+}
+
+// platform lists them in their order: each may need those before it.
+func (d *Deployer) platform() []platformRelease {
+	all := []platformRelease{
+		{name: "storage", chart: "storage", title: "Volumes"},
+		{name: "data", chart: "data", title: "PostgreSQL, Redis and S3", restricted: true},
+		{name: "ingress", chart: "ingress", title: "The way in"},
+		{name: "autoscaling", chart: "autoscaling", namespace: "keda", title: "Autoscaling of workers"},
+	}
+	if d.Spec.Spec.Target == spec.Local {
+		all = append(all, platformRelease{name: "lab", chart: "lab", title: "The lab's ACME server and logins"})
+	}
+	return slices.DeleteFunc(all, func(p platformRelease) bool { return d.Spec.Spec.Platform[p.chart].Disabled })
+}
+
+func (p platformRelease) space() string {
+	if p.namespace != "" {
+		return p.namespace
+	}
+	return p.name
+}
+
+func (d *Deployer) platformWork(p platformRelease) (work, error) {
+	chart, err := helm.OpenChart(d.Charts, p.chart)
+	if err != nil {
+		return work{}, err
+	}
+	values := helm.Merge(d.common(chart), d.Spec.Spec.Platform[p.chart].Values)
+	target := helm.Target{Name: p.name, Namespace: p.space(), Chart: chart, Values: values}
+	return work{title: p.title, target: target, do: func(ctx context.Context) (helm.Revision, error) {
+		return d.rollOut(ctx, target, []step{{
+			text: deployedText + p.chart, migrates: true, left: "Kubernetes goes on with what was applied",
+		}})
+	}}, nil
+}
+
+// common are the values of the whole system that the chart has a place for.
+func (d *Deployer) common(chart helm.Chart) map[string]any {
+	s := d.Spec.Spec
+	values := map[string]any{}
+	if s.Domain != "" && chart.Knows("domain") {
+		values["domain"] = s.Domain
+	}
+	if s.Ingress.Flavor != "" && chart.Knows("ingress.flavor") {
+		maps.Copy(values, map[string]any{"ingress": map[string]any{"flavor": string(s.Ingress.Flavor)}})
+	}
+	if s.Ingress.Flavor != "" && chart.Knows("flavor") {
+		values["flavor"] = string(s.Ingress.Flavor)
+	}
+	return values
+}

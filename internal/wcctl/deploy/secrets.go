@@ -1,0 +1,213 @@
+package deploy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const (
+	dataNamespace = "data"
+	database      = "wastecoach"
+	superuser     = "postgres"
+	secretBytes   = 24
+	masterKeySize = 32
+)
+
+// Keeper keeps secrets between runs, readable by their owner alone.
+type Keeper interface {
+	// Load is empty before the first Save.
+	Load() ([]byte, error)
+	Save(data []byte) error
+}
+
+// vault is everything secret that the system needs. Each entry is generated once, unless the cluster
+// or the user has one already.
+type vault map[string]string
+
+// The names in a vault, which are those of a user's own file, too.
+const (
+	keyPostgres  = "postgres-password"
+	keyRedis     = "redis-password"
+	keyS3Access  = "s3-access-key"
+	keyS3Secret  = "s3-secret-key"
+	keyMaster    = "auth-master-key"
+	keyProviders = "auth-providers"
+	keyIDP       = "idp-client-secret"
+)
+
+func keyRole(service string) string     { return service + "-postgres-password" }
+func keyInternal(service string) string { return service + "-internal-token" }
+
+// secrets makes what is missing in these namespaces. They never appear in an event, a log or an error.
+func (d *Deployer) secrets(ctx context.Context, namespaces []string) error {
+	v, err := d.openVault(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(namespaces, "auth") && v[keyProviders] == "" {
+		return ErrNoProviders
+	}
+	for _, namespace := range namespaces {
+		for name, data := range v.of(namespace) {
+			if err := d.ensureSecret(ctx, namespace, name, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// openVault reads what is known, takes over what the cluster has, generates the rest and keeps it
+// before any of it is used.
+func (d *Deployer) openVault(ctx context.Context) (vault, error) {
+	kept, err := d.Secrets.Load()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kept secrets: %w", err)
+	}
+	v := vault{}
+	if len(kept) > 0 {
+		if err := json.Unmarshal(kept, &v); err != nil {
+			return nil, fmt.Errorf("reading the kept secrets: %w", err)
+		}
+	}
+	if err := d.adopt(ctx, v); err != nil {
+		return nil, err
+	}
+	v.generate()
+	if v[keyProviders] == "" {
+		if err := d.labProvider(v); err != nil {
+			return nil, err
+		}
+	}
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("keeping the secrets: %w", err)
+	}
+	if err := d.Secrets.Save(append(data, '\n')); err != nil {
+		return nil, fmt.Errorf("keeping the secrets: %w", err)
+	}
+	return v, nil
+}
+
+// adopt lets the cluster's Secrets win: the data there is closed with them.
+func (d *Deployer) adopt(ctx context.Context, v vault) error {
+	take := func(namespace, name string, keys map[string]string) error {
+		data, err := d.secret(ctx, namespace, name)
+		for from, to := range keys {
+			if value, ok := data[from]; ok {
+				v[to] = string(value)
+			}
+		}
+		return err
+	}
+	if err := take(dataNamespace, "postgres", map[string]string{"password": keyPostgres}); err != nil {
+		return err
+	}
+	if err := take(dataNamespace, "redis", map[string]string{"password": keyRedis}); err != nil {
+		return err
+	}
+	err := take(dataNamespace, "s3", map[string]string{"access-key": keyS3Access, "secret-key": keyS3Secret})
+	if err != nil {
+		return err
+	}
+	for _, service := range Services() {
+		prefix := strings.ToUpper(service) + "_"
+		keys := map[string]string{prefix + "INTERNAL_TOKEN": keyInternal(service)}
+		if service == "auth" {
+			keys["AUTH_MASTER_KEY"], keys["AUTH_PROVIDERS"] = keyMaster, keyProviders
+		}
+		if err := take(service, service, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generate fills what is empty.
+func (v vault) generate() {
+	fill := func(key, value string) {
+		if v[key] == "" {
+			v[key] = value
+		}
+	}
+	for _, key := range []string{keyPostgres, keyRedis, keyS3Secret, keyIDP} {
+		fill(key, newSecret())
+	}
+	fill(keyS3Access, "wc"+newSecret()[:18])
+	fill(keyMaster, base64.StdEncoding.EncodeToString(random(masterKeySize)))
+	for _, service := range Services() {
+		fill(keyRole(service), newSecret())
+		fill(keyInternal(service), newSecret())
+	}
+}
+
+// newSecret is hexadecimal: it needs quoting neither in a URL nor in a shell.
+func newSecret() string { return hex.EncodeToString(random(secretBytes)) }
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // crypto/rand never fails
+	return b
+}
+
+// of is the Secrets of a namespace by name, their keys as the charts read them.
+func (v vault) of(namespace string) map[string]map[string]string {
+	switch {
+	case namespace == dataNamespace:
+		return map[string]map[string]string{
+			"postgres": {"password": v[keyPostgres]},
+			"redis":    {"password": v[keyRedis]},
+			"s3":       {"access-key": v[keyS3Access], "secret-key": v[keyS3Secret]},
+		}
+	case namespace == "lab":
+		return map[string]map[string]string{"idp": {"client-secret": v[keyIDP]}}
+	case !slices.Contains(Services(), namespace):
+		return nil
+	}
+	return map[string]map[string]string{
+		namespace:  v.environ(namespace),
+		"migrator": {"dsn": dsn(superuser, v[keyPostgres])},
+	}
+}
+
+// environ is the secret variables of a service; docs/configuration.md lists all.
+func (v vault) environ(service string) map[string]string {
+	vars := map[string]string{"POSTGRES_DSN": dsn(service, v[keyRole(service)])}
+	if service != "users" {
+		vars["REDIS_PASSWORD"] = v[keyRedis]
+	}
+	if service == "waste" || service == "users" {
+		vars["S3_ACCESS_KEY"], vars["S3_SECRET_KEY"] = v[keyS3Access], v[keyS3Secret]
+	}
+	for _, peer := range []string{"auth", "waste", "recycling"} {
+		switch service {
+		case peer:
+			vars["INTERNAL_TOKEN"] = v[keyInternal(peer)]
+		case "users":
+			vars[strings.ToUpper(peer)+"_INTERNAL_TOKEN"] = v[keyInternal(peer)]
+		}
+	}
+	if service == "auth" {
+		vars["MASTER_KEY"], vars["PROVIDERS"] = v[keyMaster], v[keyProviders]
+	}
+	all := map[string]string{}
+	for name, value := range vars {
+		all[strings.ToUpper(service)+"_"+name] = value
+	}
+	return all
+}
+
+func dsn(user, password string) string {
+	address := url.URL{
+		Scheme: "postgres", User: url.UserPassword(user, password), Host: "postgres.data.svc:5432",
+		Path: "/" + database, RawQuery: "sslmode=disable",
+	}
+	return address.String()
+}
