@@ -99,12 +99,12 @@ func (m *maker) putFiles(dir string, lock *Lock) error {
 			continue
 		}
 		lock.Components = append(lock.Components, LockedComponent{
-			Name: c.Name, Version: c.Version, Modules: c.Build.Modules, Tests: c.Tests,
+			Name: c.Name, Version: c.Version, Modules: c.Build.Modules, Tests: c.Group == Tests,
 			Built: c.Build.describe(m.goVersion, m.Recipe.Architecture),
 		})
 		for _, f := range c.Files {
-			name := path.Base(f.URL)
-			source, part, mode := m.archives[f.Name], name, fileMode
+			name := f.fileName()
+			source, part, mode := m.packed[f.Name], name, fileMode
 			if f.Program != "" {
 				source, part, mode = m.programs[c.Name], f.Program, executable
 			}

@@ -41,9 +41,11 @@ type maker struct {
 
 	mu sync.Mutex
 	// programs, userlands and images are results by component, name and reference.
-	programs, userlands, images, archives map[string]result
-	packages                              result
-	done, total                           int
+	programs, userlands, images map[string]result
+	// packed are archives and files taken out of modules, by the file's name.
+	packed      map[string]result
+	packages    result
+	done, total int
 }
 
 // maxRepairs bounds the results that one run makes again because they are damaged.
@@ -61,7 +63,7 @@ func Create(ctx context.Context, o Options) (*Bundle, error) {
 	m := &maker{
 		Options: o, store: store{dir: o.Cache},
 		programs: map[string]result{}, userlands: map[string]result{},
-		images: map[string]result{}, archives: map[string]result{},
+		images: map[string]result{}, packed: map[string]result{},
 	}
 	unlock, err := m.lock(ctx)
 	if err != nil {

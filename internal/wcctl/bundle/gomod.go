@@ -41,6 +41,11 @@ func (m module) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(m.build.Patches)) {
+		if err := m.patch(ctx, name, m.build.Patches[name]); err != nil {
+			return err
+		}
+	}
 	if m.build.Main != nil {
 		if err := m.writeMain(ctx); err != nil {
 			return err
@@ -134,6 +139,11 @@ func (m module) require(ctx context.Context) error {
 			}
 		}
 	}
+	if !m.build.Staging {
+		if err := keepRules(old, file); err != nil {
+			return err
+		}
+	}
 	file.Cleanup()
 	raw, err := file.Format()
 	if err != nil {
@@ -144,6 +154,21 @@ func (m module) require(ctx context.Context) error {
 		return err
 	}
 	return os.WriteFile(m.path("go.mod"), raw, fileMode)
+}
+
+// keepRules copies what a go.mod says of other modules by hand.
+func keepRules(from, to *modfile.File) error {
+	for _, r := range from.Replace {
+		if err := to.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, r.New.Version); err != nil {
+			return err
+		}
+	}
+	for _, e := range from.Exclude {
+		if err := to.AddExclude(e.Mod.Path, e.Mod.Version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replaceStaging pins k8s.io/api and the others that name's own go.mod takes from folders:
@@ -182,15 +207,34 @@ func (m module) replaceStaging(
 
 // download returns the folder of a module in Go's own cache.
 func (m module) download(ctx context.Context, name, version string) (string, error) {
+	info, err := m.fetch(ctx, name, version)
+	return info.Dir, err
+}
+
+// fetched is a module in Go's own cache.
+type fetched struct{ Dir, Sum string }
+
+func (m module) fetch(ctx context.Context, name, version string) (fetched, error) {
 	out, err := m.command("go", "mod", "download", "-json", name+"@"+version).Run(ctx)
 	if err != nil {
-		return "", err
+		return fetched{}, err
 	}
-	var info struct{ Dir string }
+	var info fetched
 	if err := json.Unmarshal(out, &info); err != nil {
-		return "", fmt.Errorf("reading what go mod download says of %s: %w", name, err)
+		return fetched{}, fmt.Errorf("reading what go mod download says of %s: %w", name, err)
 	}
-	return info.Dir, nil
+	return info, nil
+}
+
+// locate finds a path below one of the build's modules in Go's own cache.
+func (m module) locate(ctx context.Context, name string) (string, error) {
+	for p, version := range m.build.Modules {
+		if name == p || strings.HasPrefix(name, p+"/") {
+			dir, err := m.download(ctx, p, "v"+version)
+			return filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(name, p))), err
+		}
+	}
+	return "", fmt.Errorf("%s is in none of the modules", name)
 }
 
 // tidy completes go.mod and go.sum; tests of a third party need more than its programs do.
@@ -209,19 +253,11 @@ func (m module) tidy(ctx context.Context) error {
 
 // writeMain copies the files of a third party's main package without some of its imports.
 func (m module) writeMain(ctx context.Context) error {
-	name, version := m.build.Main.Package, ""
-	for p, v := range m.build.Modules {
-		if name == p || strings.HasPrefix(name, p+"/") {
-			version = "v" + v
-			name = strings.TrimPrefix(strings.TrimPrefix(name, p), "/")
-			dir, err := m.download(ctx, p, version)
-			if err != nil {
-				return err
-			}
-			return m.copyMain(filepath.Join(dir, filepath.FromSlash(name)))
-		}
+	dir, err := m.locate(ctx, m.build.Main.Package)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%s is in none of the modules", m.build.Main.Package)
+	return m.copyMain(dir)
 }
 
 func (m module) copyMain(dir string) error {

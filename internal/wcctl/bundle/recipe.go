@@ -1,6 +1,9 @@
 package bundle
 
-import "slices"
+import (
+	"path"
+	"slices"
+)
 
 // Recipe is all that a bundle is made of; release reads it from versions.yaml.
 type Recipe struct {
@@ -13,6 +16,16 @@ type Recipe struct {
 	Userlands    []Userland  `json:"userlands"`
 }
 
+// Group is a part of the recipe that is made only when it is asked for.
+type Group string
+
+const (
+	// Tests is what only the end-to-end tests need.
+	Tests Group = "tests"
+	// System is what the product needs in a cluster beside its own images.
+	System Group = "system"
+)
+
 // Component is one third-party project at one version.
 type Component struct {
 	Name    string `json:"name"`
@@ -20,8 +33,8 @@ type Component struct {
 	// About says in a line what the component does.
 	About    string `json:"about,omitempty"`
 	Homepage string `json:"homepage,omitempty"`
-	// Tests marks what only the end-to-end tests need.
-	Tests bool `json:"tests,omitempty"`
+	// Group is who alone needs the component; every bundle holds those without one.
+	Group Group `json:"group,omitempty"`
 	// OnlineOnly says why no bundle can hold the component.
 	OnlineOnly string  `json:"onlineOnly,omitempty"`
 	Build      *Build  `json:"build,omitempty"`
@@ -37,6 +50,8 @@ type Build struct {
 	// Staging replaces the staging modules of k8s.io/kubernetes by their releases.
 	Staging bool  `json:"staging,omitempty"`
 	Main    *Main `json:"main,omitempty"`
+	// Patches maps a module to how it is changed; the folder's go.mod replaces it by that folder.
+	Patches map[string]Patch `json:"patches,omitempty"`
 	// Tags are build tags.
 	Tags []string `json:"tags,omitempty"`
 	// Variables are set by the linker's -X.
@@ -53,7 +68,16 @@ type Main struct {
 	Without []string `json:"without"`
 }
 
-// File is what a machine downloads: a program, or an archive of several.
+// Patch is a copy of a module in which our own files take the place of some of its.
+type Patch struct {
+	Version string `json:"version"`
+	// Sum is the module's hash as go.sum has it.
+	Sum string `json:"sum"`
+	// Folder below the component's module holds our files, and becomes the copy.
+	Folder string `json:"folder"`
+}
+
+// File is what a machine downloads: a program, an archive of several, or a module's own file.
 type File struct {
 	// Name is the key in the Ansible variable wc_files.
 	Name string `json:"name"`
@@ -64,7 +88,12 @@ type File struct {
 	Program  string `json:"program,omitempty"`
 	// Archive maps programs to their paths in a gzipped tar.
 	Archive map[string]string `json:"archive,omitempty"`
+	// Source is the file's path below its module, e.g. example.com/tool/v2/config/a.yaml.
+	Source string `json:"source,omitempty"`
 }
+
+// fileName is the file's name below files/.
+func (f File) fileName() string { return path.Base(f.URL) }
 
 // Image is a container image.
 type Image struct {
@@ -81,6 +110,8 @@ type Image struct {
 	Userland string `json:"userland,omitempty"`
 	// Programs maps programs of the component to their paths in the image.
 	Programs map[string]string `json:"programs,omitempty"`
+	// Users maps names to user ids, which are their groups' too.
+	Users map[string]int `json:"users,omitempty"`
 }
 
 // Packages are Debian packages; the bundle adds all that they depend on.
@@ -95,9 +126,8 @@ type Packages struct {
 
 // Userland is files cut out of Debian packages for an image.
 type Userland struct {
-	Name string `json:"name"`
-	// Tests marks what only the end-to-end tests need.
-	Tests    bool     `json:"tests,omitempty"`
+	Name     string   `json:"name"`
+	Group    Group    `json:"group,omitempty"`
 	Packages []string `json:"packages"`
 	// Files are patterns of path.Match below the root, with /bin, /sbin and /lib merged into /usr.
 	Files []string `json:"files"`
@@ -105,9 +135,10 @@ type Userland struct {
 	Links map[string]string `json:"links,omitempty"`
 }
 
-// WithoutTests is the recipe without what only the end-to-end tests need.
-func (r Recipe) WithoutTests() Recipe {
-	r.Components = slices.DeleteFunc(slices.Clone(r.Components), func(c Component) bool { return c.Tests })
-	r.Userlands = slices.DeleteFunc(slices.Clone(r.Userlands), func(u Userland) bool { return u.Tests })
+// With is the recipe with what is in these groups or in none.
+func (r Recipe) With(groups ...Group) Recipe {
+	left := func(g Group) bool { return g != "" && !slices.Contains(groups, g) }
+	r.Components = slices.DeleteFunc(slices.Clone(r.Components), func(c Component) bool { return left(c.Group) })
+	r.Userlands = slices.DeleteFunc(slices.Clone(r.Userlands), func(u Userland) bool { return left(u.Group) })
 	return r
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 )
 
@@ -17,8 +16,12 @@ func (m *maker) steps() (first, second []step) {
 			first = append(first, m.programStep(c))
 		}
 		for _, f := range c.Files {
-			if len(f.Archive) > 0 && c.Build != nil {
+			switch {
+			case c.Build == nil:
+			case len(f.Archive) > 0:
 				second = append(second, m.archiveStep(c, f))
+			case f.Source != "":
+				second = append(second, m.sourceStep(c, f))
 			}
 		}
 		for _, i := range c.Images {
@@ -63,6 +66,8 @@ const userlandRecipe = 1
 
 func (m *maker) userlandStep(u Userland) step {
 	d := debian{packages: m.Recipe.Packages, arch: m.Recipe.Architecture}
+	// Who wants it is no part of it.
+	u.Group = ""
 	return step{
 		task: "cutting the user land " + u.Name + " out of packages",
 		entry: func() (string, error) {
@@ -100,7 +105,7 @@ func makeUserland(ctx context.Context, d debian, u Userland, out string) error {
 }
 
 func (m *maker) archiveStep(c Component, f File) step {
-	name := path.Base(f.URL)
+	name := f.fileName()
 	return step{
 		task: "packing " + name,
 		entry: func() (string, error) {
@@ -113,7 +118,23 @@ func (m *maker) archiveStep(c Component, f File) step {
 		work: func(_ context.Context, out string) error {
 			return packArchive(m.programs[c.Name], f.Archive, filepath.Join(out, name))
 		},
-		keep: func(r result) { m.archives[f.Name] = r },
+		keep: func(r result) { m.packed[f.Name] = r },
+	}
+}
+
+// sourceStep takes a file out of a module, which holds what the project publishes at the same tag.
+func (m *maker) sourceStep(c Component, f File) step {
+	p := programs{store: m.store, source: m.Source, arch: m.Recipe.Architecture}
+	return step{
+		task: "taking " + f.Source + " out of its module",
+		entry: func() (string, error) {
+			return m.store.entry("source-"+f.Name, struct {
+				Modules map[string]string `json:"modules"`
+				File    File              `json:"file"`
+			}{c.Build.Modules, f})
+		},
+		work: func(ctx context.Context, out string) error { return p.takeSource(ctx, c, f, out) },
+		keep: func(r result) { m.packed[f.Name] = r },
 	}
 }
 

@@ -29,11 +29,12 @@ const (
 type bundleCreate struct {
 	kubernetes, dir, cache, arch, source string
 
-	files     []string
-	withTests bool
-	refresh   bool
-	parallel  int
-	output    outputFormat
+	files      []string
+	withTests  bool
+	withSystem bool
+	refresh    bool
+	parallel   int
+	output     outputFormat
 }
 
 func newBundleCreate(con *console) *cobra.Command {
@@ -61,6 +62,8 @@ The same inputs make the same bytes.`,
 	flags.StringVar(&o.source, "source", "", "the modules to build; infra/bundle of this checkout if empty")
 	flags.StringArrayVar(&o.files, "add-file", nil, "NAME=PATH: one more file that machines can download")
 	flags.BoolVar(&o.withTests, "with-tests", false, "add what the cluster's end-to-end tests need")
+	flags.BoolVar(&o.withSystem, "with-system", false,
+		"add what the product needs beside its own images: databases, ingress, autoscaling")
 	flags.BoolVar(&o.refresh, "refresh-packages", false, "download the Debian packages again")
 	flags.IntVar(&o.parallel, "parallel", bundleParallel, "how many parts are made at once")
 	o.output.register(cmd)
@@ -96,9 +99,7 @@ func (o bundleCreate) options(con *console) (bundle.Options, error) {
 	if err != nil {
 		return bundle.Options{}, usageError(bundleCreatePath, err)
 	}
-	if !o.withTests {
-		recipe = recipe.WithoutTests()
-	}
+	recipe = recipe.With(o.groups()...)
 	extra, err := extraFiles(o.files)
 	if err != nil {
 		return bundle.Options{}, err
@@ -124,6 +125,16 @@ func (o bundleCreate) options(con *console) (bundle.Options, error) {
 		Recipe: recipe, Source: o.source, Output: o.dir, Cache: filepath.Join(o.cache, "build"),
 		Extra: extra, Refresh: o.refresh, Parallel: o.parallel,
 	}, nil
+}
+
+func (o bundleCreate) groups() (groups []bundle.Group) {
+	if o.withTests {
+		groups = append(groups, bundle.Tests)
+	}
+	if o.withSystem {
+		groups = append(groups, bundle.System)
+	}
+	return groups
 }
 
 func extraFiles(args []string) (map[string]string, error) {

@@ -69,7 +69,7 @@ func NewArtifacts(version, arch string, b *bundle.Bundle) (Artifacts, error) {
 		a.AptSource = "http://" + BundleAddress + "/debs"
 	}
 	for _, c := range recipe.Components {
-		if c.Tests || b != nil && c.OnlineOnly != "" {
+		if c.Group != "" || b != nil && c.OnlineOnly != "" {
 			continue
 		}
 		for _, f := range c.Files {
@@ -126,7 +126,7 @@ func check(b *bundle.Bundle, r bundle.Recipe) error {
 		return mismatch("has architecture %s instead of %s", lock.Architecture, r.Architecture)
 	}
 	for _, c := range r.Components {
-		if c.OnlineOnly != "" || c.Tests {
+		if c.OnlineOnly != "" || c.Group != "" {
 			continue
 		}
 		for _, f := range c.Files {

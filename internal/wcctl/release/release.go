@@ -170,8 +170,8 @@ func (c *Catalog) validateComponent(part bundle.Component, userlands []string) e
 	known := slices.Concat(slices.Collect(maps.Keys(part.Build.Programs)),
 		slices.Collect(maps.Keys(part.Build.TestPrograms)))
 	for _, f := range part.Files {
-		if (f.Program == "") == (len(f.Archive) == 0) {
-			return fmt.Errorf("file %s needs either program or archive", f.Name)
+		if ways(f.Program != "", len(f.Archive) > 0, f.Source != "") != 1 {
+			return fmt.Errorf("file %s needs one of program, archive and source", f.Name)
 		}
 		used := slices.Collect(maps.Keys(f.Archive))
 		if f.Program != "" {
@@ -190,6 +190,16 @@ func (c *Catalog) validateComponent(part bundle.Component, userlands []string) e
 		}
 	}
 	return nil
+}
+
+// ways counts what is given.
+func ways(given ...bool) (n int) {
+	for _, g := range given {
+		if g {
+			n++
+		}
+	}
+	return n
 }
 
 func subset(used, known []string) error {
