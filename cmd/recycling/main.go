@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/wastecoach/wastecoach/internal/daemon"
+	"github.com/wastecoach/wastecoach/internal/migrate"
 	"github.com/wastecoach/wastecoach/services/recycling"
 )
 
@@ -16,6 +17,10 @@ func main() {
 		daemon.Command{
 			Name: "work", Help: "run the tasks",
 			Run: daemon.With(recycling.LoadConfig, recycling.Work),
+		},
+		daemon.Command{
+			Name: "migrate", Help: "make the role and the schema, and bring them up to date",
+			Run: migrate.Service("recycling"),
 		},
 	))
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/wastecoach/wastecoach/internal/daemon"
+	"github.com/wastecoach/wastecoach/internal/migrate"
 	"github.com/wastecoach/wastecoach/services/waste"
 )
 
@@ -16,6 +17,10 @@ func main() {
 		daemon.Command{
 			Name: "work", Help: "run the tasks",
 			Run: daemon.With(waste.LoadConfig, waste.Work),
+		},
+		daemon.Command{
+			Name: "migrate", Help: "make the role and the schema, and bring them up to date",
+			Run: migrate.Service("waste"),
 		},
 	))
 }

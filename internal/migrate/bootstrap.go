@@ -36,24 +36,31 @@ func Bootstrap(ctx context.Context, superuserDSN string, passwords map[string]st
 }
 
 func bootstrapSQL(passwords map[string]string) []string {
-	statements := []string{
-		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(lockID)),
-		"REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+	statements := append([]string{fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(lockID))}, sharedSQL()...)
+	statements = append(statements, createRole(Migrator, passwords[Migrator])...)
+	for _, schema := range Schemas() {
+		statements = append(statements, createSchema(schema, passwords[schema])...)
+		statements = append(statements, "GRANT "+schema+" TO "+Migrator)
 	}
+	return statements
+}
+
+// sharedSQL prepares what all schemas have in common.
+func sharedSQL() []string {
+	statements := []string{"REVOKE CREATE ON SCHEMA public FROM PUBLIC"}
 	for _, name := range extensions() {
 		statements = append(statements,
 			"CREATE EXTENSION IF NOT EXISTS "+name+" SCHEMA public")
 	}
-	statements = append(statements, createRole(Migrator, passwords[Migrator])...)
-	for _, schema := range Schemas() {
-		statements = append(statements, createRole(schema, passwords[schema])...)
-		statements = append(statements,
-			"GRANT "+schema+" TO "+Migrator,
-			"CREATE SCHEMA IF NOT EXISTS "+schema+" AUTHORIZATION "+schema,
-			"ALTER ROLE "+schema+" SET search_path = "+schema+", public",
-		)
-	}
 	return statements
+}
+
+// createSchema makes a service's role and the schema that it owns.
+func createSchema(name, password string) []string {
+	return append(createRole(name, password),
+		"CREATE SCHEMA IF NOT EXISTS "+name+" AUTHORIZATION "+name,
+		"ALTER ROLE "+name+" SET search_path = "+name+", public",
+	)
 }
 
 func createRole(name, password string) []string {

@@ -78,7 +78,12 @@ func New(cfg Config) *Runner {
 
 // Up brings every schema to its newest version. The dsn's role must be Migrator or a superuser.
 func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
-	runner := New(Config{
+	return logged(ctx, dsn, logger).Up(ctx)
+}
+
+// logged is a Runner whose steps the logger hears of.
+func logged(ctx context.Context, dsn string, logger *slog.Logger) *Runner {
+	return New(Config{
 		DSN: dsn,
 		OnWait: func(h Holder) {
 			logger.WarnContext(ctx, "waiting for another migration run", "holder", h.String())
@@ -88,7 +93,6 @@ func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 				"version", s.Version, "duration", s.Took)
 		},
 	})
-	return runner.Up(ctx)
 }
 
 // Up brings the schemas, all where none is named, to their newest versions. What is applied
