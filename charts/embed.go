@@ -5,5 +5,6 @@ import "embed"
 
 // Files has a folder per chart; service/values has the values file of each service.
 //
-//go:embed *
+//go:embed all:data
+//go:embed all:service
 var Files embed.FS
