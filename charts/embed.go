@@ -6,5 +6,6 @@ import "embed"
 // Files has a folder per chart; service/values has the values file of each service.
 //
 //go:embed all:data
+//go:embed all:monitoring
 //go:embed all:service
 var Files embed.FS
