@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -97,7 +98,7 @@ type buildDocument struct {
 }
 
 func runBuild(ctx context.Context, con *console, o buildOptions, args []string) error {
-	services, err := chosenServices(buildPath, args, o.all)
+	services, err := o.programs(args)
 	if err != nil {
 		return err
 	}
@@ -118,6 +119,23 @@ func runBuild(ctx context.Context, con *console, o buildOptions, args []string) 
 		return writeJSON(con.out, document)
 	}
 	return showBuilt(con, o, document)
+}
+
+// labProgram is built for the lab beside the services.
+const labProgram = "idp"
+
+// programs are the chosen services, and the lab's login provider where it is wanted.
+func (o *buildOptions) programs(args []string) ([]string, error) {
+	lab := slices.Contains(args, labProgram)
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == labProgram })
+	if lab && len(args) == 0 && !o.all {
+		return []string{labProgram}, nil
+	}
+	services, err := chosenServices(buildPath, args, o.all)
+	if lab {
+		services = append(services, labProgram)
+	}
+	return services, err
 }
 
 // chosenServices are those of the arguments, or all, in the order in which they are deployed.
@@ -173,6 +191,10 @@ func (o buildOptions) options(ctx context.Context, services []string) (image.Opt
 	}
 	if !validTag.MatchString(version.Tag) {
 		return image.Options{}, usageErrorf(buildPath, "%q cannot be a tag", version.Tag)
+	}
+	lab := filepath.Join(o.source, "cmd", labProgram)
+	if info, err := os.Stat(lab); o.all && err == nil && info.IsDir() && !slices.Contains(services, labProgram) {
+		services = append(services, labProgram)
 	}
 	return image.Options{
 		Source: o.source, Services: services, Version: version, Platforms: platforms, Base: o.base,

@@ -219,8 +219,7 @@ func (o *deployOptions) deploy(ctx context.Context, con *console, h *held, reque
 	}
 	defer v.Close()
 	d.Evidence = h.evidence
-	var s *session
-	d.Pull, s, err = puller(con, v, o, h)
+	s, err := puller(con, v, o, h, d)
 	if err != nil {
 		return err
 	}

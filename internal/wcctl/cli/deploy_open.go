@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -43,7 +44,14 @@ func openDeployer(
 	if w.charts != "" {
 		files = os.DirFS(w.charts)
 	}
+	edge := ""
+	for _, m := range v.fleet {
+		if m.Edge {
+			edge = m.Address
+		}
+	}
 	return v, &deploy.Deployer{
+		Edge: edge,
 		Kube: v.kube.Client(), Helm: helm.New(v.kube.Config(), log), Charts: files, Spec: v.spec,
 		Secrets: keeper{filepath.Join(string(v.folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
 		Timeout: w.timeout, Drain: w.drain, Poll: podPoll,
@@ -71,27 +79,46 @@ func (h *held) evidence(service string, text []byte) (string, error) {
 	return path, workspace.WriteFile(path, text)
 }
 
-// puller brings images from the bundle to the nodes; it is nil without a bundle.
-func puller(
-	con *console, v *view, o *deployOptions, h *held,
-) (func(context.Context, []string) error, *session, error) {
+// puller lets images come from the bundle to the nodes; the session is nil without a bundle.
+func puller(con *console, v *view, o *deployOptions, h *held, d *deploy.Deployer) (*session, error) {
 	options := sessionOptions{
 		flags: &o.clusterFlags, bundle: o.bundle, parallel: sessionParallel, id: h.id, log: h.log,
 	}
 	b, err := chosenBundle(con, v.spec, v.folder, options)
 	if err != nil || b == nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s, err := openSession(con, v.spec, v.folder, options)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return func(ctx context.Context, images []string) error {
+	d.CRDs = customResources(b)
+	d.Pull = func(ctx context.Context, images []string) error {
 		if err := inBundle(b, images); err != nil {
 			return err
 		}
 		return phase.PullImages(images).Apply(ctx, s.run, nil)
-	}, s, nil
+	}
+	return s, nil
+}
+
+// customResources reads KEDA's kinds out of the bundle.
+func customResources(b *bundle.Bundle) func(context.Context) ([][]byte, error) {
+	return func(context.Context) ([][]byte, error) {
+		var manifests [][]byte
+		for _, f := range b.Lock().Files {
+			name := path.Base(f.Path)
+			if !strings.Contains(name, "keda.sh_") || !strings.HasSuffix(name, ".yaml") {
+				continue
+			}
+			data, err := os.ReadFile(b.Path(name))
+			if err != nil {
+				return nil, fmt.Errorf("reading KEDA's kinds from the bundle: %w", err)
+			}
+			manifests = append(manifests, data)
+		}
+		return manifests, nil
+	}
 }
 
 // inBundle names the images that nodes without a network could never get.

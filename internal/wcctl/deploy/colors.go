@@ -55,10 +55,7 @@ func (d *Deployer) live(ctx context.Context, service string) (live, error) {
 		return l, fmt.Errorf("listing the colors of %s: %w", service, err)
 	}
 	for _, one := range deployments.Items {
-		image, err := ParseImage(one.Spec.Template.Spec.Containers[0].Image)
-		if err != nil {
-			return l, fmt.Errorf("reading the deployment %s: %w", one.Name, err)
-		}
+		image := splitImage(one.Spec.Template.Spec.Containers[0].Image)
 		color := one.Labels[colorLabel]
 		l.images[color], l.names[color], l.replicas[color] = image, one.Name, 1
 		if one.Spec.Replicas != nil {

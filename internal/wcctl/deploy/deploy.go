@@ -25,6 +25,7 @@ type Helm interface {
 	History(namespace, name string) ([]helm.Revision, error)
 	Diff(ctx context.Context, t helm.Target) ([]helm.Change, error)
 	Images(ctx context.Context, t helm.Target) ([]string, error)
+	Apply(ctx context.Context, manifest []byte) error
 }
 
 // Deployer works on one cluster. Its caller holds the lock of the cluster's state folder.
@@ -36,6 +37,10 @@ type Deployer struct {
 	Sink   event.Sink
 	// Secrets keeps what was generated.
 	Secrets Keeper
+	// Edge is the address of the machine that takes the traffic from outside; empty where it is unknown.
+	Edge string
+	// CRDs are the custom resources of what the platform's charts bring, as manifests; nil for none.
+	CRDs func(ctx context.Context) ([][]byte, error)
 	// Pull brings images onto the nodes before pods need them; nil leaves that to the nodes.
 	Pull func(ctx context.Context, images []string) error
 	// Evidence keeps what is known of a failure and returns where.
@@ -75,7 +80,9 @@ type work struct {
 	target helm.Target
 	// service is empty for the platform's.
 	service string
-	do      func(ctx context.Context) (helm.Revision, error)
+	// first is done even where the release has no changes; nil for nothing.
+	first func(ctx context.Context) error
+	do    func(ctx context.Context) (helm.Revision, error)
 }
 
 // Run deploys one release after the other, and ends with the first that fails.
@@ -161,7 +168,7 @@ func (d *Deployer) works(ctx context.Context, r Request) ([]work, error) {
 	var works []work
 	if r.Platform {
 		for _, p := range d.platform() {
-			w, err := d.platformWork(p)
+			w, err := d.platformWork(p, r.Image.Tag)
 			if err != nil {
 				return nil, err
 			}
@@ -186,6 +193,11 @@ func (d *Deployer) one(ctx context.Context, w work, done, total int) (Outcome, e
 	started := time.Now()
 	d.Sink.Emit(event.Event{Kind: event.PhaseStarted, Phase: w.target.Name, Task: w.title, Done: done, Total: total})
 	outcome := Outcome{Release: w.target.Name, Image: imageOf(w)}
+	if w.first != nil {
+		if err := w.first(ctx); err != nil {
+			return Outcome{}, err
+		}
+	}
 	current, err := d.unchanged(ctx, w.target)
 	if err != nil {
 		return Outcome{}, err

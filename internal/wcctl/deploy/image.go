@@ -26,6 +26,18 @@ func ParseImage(text string) (Image, error) {
 	return Image{Repository: strings.TrimSuffix(text, ":"+tag.TagStr()), Tag: tag.TagStr()}, nil
 }
 
+// splitImage reads a reference of a pod, which the API server took already.
+func splitImage(text string) Image {
+	if repository, digest, ok := strings.Cut(text, "@"); ok {
+		return Image{Repository: repository, Digest: digest}
+	}
+	colon := strings.LastIndexByte(text, ':')
+	if colon < strings.LastIndexByte(text, '/') || colon < 0 { // a registry's port, or no tag
+		return Image{Repository: text, Tag: "latest"}
+	}
+	return Image{Repository: text[:colon], Tag: text[colon+1:]}
+}
+
 // String is the reference.
 func (i Image) String() string {
 	if i.Digest != "" {

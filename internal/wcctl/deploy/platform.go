@@ -23,12 +23,15 @@ func (d *Deployer) platform() []platformRelease {
 	all := []platformRelease{
 		{name: "storage", chart: "storage", title: "Volumes"},
 		{name: "data", chart: "data", title: "PostgreSQL, Redis and S3", restricted: true},
-		{name: "ingress", chart: "ingress", title: "The way in"},
-		{name: "autoscaling", chart: "autoscaling", namespace: "keda", title: "Autoscaling of workers"},
 	}
 	if d.Spec.Spec.Target == spec.Local {
-		all = append(all, platformRelease{name: "lab", chart: "lab", title: "The lab's ACME server and logins"})
+		// Before the way in, which asks the ACME server for a certificate when it starts.
+		all = append(all, platformRelease{name: labNamespace, chart: "lab", title: "The lab's ACME server and logins"})
 	}
+	all = append(all,
+		platformRelease{name: "ingress", chart: "ingress", title: "The way in"},
+		platformRelease{name: "autoscaling", chart: "autoscaling", namespace: "keda", title: "Autoscaling of workers"},
+	)
 	return slices.DeleteFunc(all, func(p platformRelease) bool { return d.Spec.Spec.Platform[p.chart].Disabled })
 }
 
@@ -39,14 +42,19 @@ func (p platformRelease) space() string {
 	return p.name
 }
 
-func (d *Deployer) platformWork(p platformRelease) (work, error) {
+func (d *Deployer) platformWork(p platformRelease, tag string) (work, error) {
 	chart, err := helm.OpenChart(d.Charts, p.chart)
 	if err != nil {
 		return work{}, err
 	}
-	values := helm.Merge(d.common(chart), d.Spec.Spec.Platform[p.chart].Values)
+	values := helm.Merge(d.common(chart), d.labValues(p.chart, tag))
+	values = helm.Merge(values, d.Spec.Spec.Platform[p.chart].Values)
 	target := helm.Target{Name: p.name, Namespace: p.space(), Chart: chart, Values: values}
-	return work{title: p.title, target: target, do: func(ctx context.Context) (helm.Revision, error) {
+	var first func(ctx context.Context) error
+	if p.chart == "autoscaling" && d.CRDs != nil {
+		first = d.customResources
+	}
+	return work{title: p.title, target: target, first: first, do: func(ctx context.Context) (helm.Revision, error) {
 		return d.rollOut(ctx, target, []step{{
 			text: deployedText + p.chart, migrates: true, left: "Kubernetes goes on with what was applied",
 		}})
@@ -67,4 +75,18 @@ func (d *Deployer) common(chart helm.Chart) map[string]any {
 		values["flavor"] = string(s.Ingress.Flavor)
 	}
 	return values
+}
+
+// customResources applies what a chart cannot bring, as Helm would never change it again.
+func (d *Deployer) customResources(ctx context.Context) error {
+	manifests, err := d.CRDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, manifest := range manifests {
+		if err := d.Helm.Apply(ctx, manifest); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 const (
@@ -22,12 +20,11 @@ var ErrNoProviders = errors.New("nobody could log in: no OpenID providers are co
 
 // labProvider names the lab's own OpenID provider; elsewhere only the user can name any.
 func (d *Deployer) labProvider(v vault) error {
-	s := d.Spec.Spec
-	if s.Target != spec.Local || s.Platform["lab"].Disabled {
+	if v[keyProviders] != "" {
 		return nil
 	}
 	providers, err := json.Marshal([]map[string]any{{
-		"id": "lab", "name": "Lab", "issuer": "https://idp." + s.Domain, "client_id": labClient,
+		"id": "lab", "name": "Lab", "issuer": d.issuer(), "client_id": labClient,
 		"client_secret": v[keyIDP], "redirect_uris": []string{loopbackRedirect}, "interactive": false,
 		"audiences": []string{labApp},
 	}})

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -55,8 +56,17 @@ func (d *Deployer) secrets(ctx context.Context, namespaces []string) error {
 		return ErrNoProviders
 	}
 	for _, namespace := range namespaces {
-		for name, data := range v.of(namespace) {
+		data, err := d.secretsOf(v, namespace)
+		if err != nil {
+			return err
+		}
+		for name, data := range data {
 			if err := d.ensureSecret(ctx, namespace, name, data); err != nil {
+				return err
+			}
+		}
+		if namespace == ingressNamespace && d.lab() {
+			if err := d.configMap(ctx, namespace, acmeCA, v[keyPebbleCA]); err != nil {
 				return err
 			}
 		}
@@ -81,8 +91,8 @@ func (d *Deployer) openVault(ctx context.Context) (vault, error) {
 		return nil, err
 	}
 	v.generate()
-	if v[keyProviders] == "" {
-		if err := d.labProvider(v); err != nil {
+	if d.lab() {
+		if err := errors.Join(v.generateLab(), d.labProvider(v)); err != nil {
 			return nil, err
 		}
 	}
@@ -157,24 +167,28 @@ func random(n int) []byte {
 	return b
 }
 
-// of is the Secrets of a namespace by name, their keys as the charts read them.
-func (v vault) of(namespace string) map[string]map[string]string {
+// secretsOf is the Secrets of a namespace by name, their keys as the charts read them.
+func (d *Deployer) secretsOf(v vault, namespace string) (map[string]map[string]string, error) {
 	switch {
 	case namespace == dataNamespace:
 		return map[string]map[string]string{
 			"postgres": {"password": v[keyPostgres]},
 			"redis":    {"password": v[keyRedis]},
 			"s3":       {"access-key": v[keyS3Access], "secret-key": v[keyS3Secret]},
-		}
-	case namespace == "lab":
-		return map[string]map[string]string{"idp": {"client-secret": v[keyIDP]}}
+		}, nil
+	case namespace == labNamespace && d.lab():
+		settings, err := d.idpSettings(v[keyIDP])
+		return map[string]map[string]string{
+			"idp":    {"settings.json": settings},
+			"pebble": {"tls.crt": v[keyPebbleCert], "tls.key": v[keyPebbleKey]},
+		}, err
 	case !slices.Contains(Services(), namespace):
-		return nil
+		return nil, nil
 	}
 	return map[string]map[string]string{
 		namespace:  v.environ(namespace),
 		"migrator": {"dsn": dsn(superuser, v[keyPostgres])},
-	}
+	}, nil
 }
 
 // environ is the secret variables of a service; docs/configuration.md lists all.

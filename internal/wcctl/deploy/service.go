@@ -41,6 +41,7 @@ func (d *Deployer) serviceTarget(service string, r Request) (helm.Target, spec.S
 		image.Repository = d.Spec.Spec.Images.Registry + "/" + service
 	}
 	values = helm.Merge(values, d.common(chart))
+	values = helm.Merge(values, d.labValues(serviceChart, ""))
 	values = helm.Merge(values, all.Overrides())
 	values = helm.Merge(values, settings.Overrides())
 	values = helm.Merge(values, r.Values)
@@ -68,7 +69,8 @@ func (d *Deployer) serviceWork(ctx context.Context, service string, r Request) (
 	target.Values = helm.Merge(base.Values, steps[len(steps)-1].values)
 	return work{
 		title: "Deploy " + service + " " + image.version(), target: target, service: service,
-		do: func(ctx context.Context) (helm.Revision, error) { return d.rollOut(ctx, base, steps) },
+		first: func(ctx context.Context) error { return d.trust(ctx, service) },
+		do:    func(ctx context.Context) (helm.Revision, error) { return d.rollOut(ctx, base, steps) },
 	}, nil
 }
 

@@ -49,6 +49,7 @@ func setup(t *testing.T) *world {
 	cluster := &spec.Cluster{Metadata: spec.Metadata{Name: "demo"}}
 	cluster.Spec.Target = spec.Local
 	spec.Default(cluster, spec.Releases{Default: "1.36.3"})
+	cluster.Spec.Target = spec.Hosts // the lab's authority has a test of its own
 	w.deployer = &deploy.Deployer{
 		Kube: w.kube, Helm: w, Charts: os.DirFS("testdata/charts"), Spec: cluster, Secrets: w.secrets,
 		Sink: event.SinkFunc(func(e event.Event) {
@@ -141,8 +142,13 @@ func (w *world) Images(_ context.Context, t helm.Target) ([]string, error) {
 	return []string{"wastecoach.io/" + t.Name + ":" + tag}, nil
 }
 
+func (w *world) Apply(context.Context, []byte) error { return nil }
+
 // play makes the cluster as charts/service would.
 func (w *world) play(ctx context.Context, service string, values map[string]any) error {
+	if !slices.Contains(deploy.Services(), service) {
+		return nil
+	}
 	image, _ := values["image"].(map[string]any)
 	wanted, active := map[string]any{"rolling": image["tag"]}, "rolling"
 	if values["strategy"] == "blue-green" {

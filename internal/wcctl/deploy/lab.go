@@ -1,0 +1,156 @@
+package deploy
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
+)
+
+// What only machines of this computer have: charts/lab.
+const (
+	labNamespace     = "lab"
+	ingressNamespace = "ingress"
+	acmeServer       = "https://pebble.lab.svc:14000/dir"
+	// acmeCA holds who signed the ACME server's own certificate, systemCA who signs the system's.
+	acmeCA   = "pebble-ca"
+	systemCA = "lab-ca"
+	caKey    = "ca.crt"
+
+	keyPebbleCA   = "pebble-ca.crt"
+	keyPebbleCert = "pebble-tls.crt"
+	keyPebbleKey  = "pebble-tls.key"
+)
+
+// lab tells whether the cluster has the lab's own authority and logins.
+func (d *Deployer) lab() bool {
+	return d.Spec.Spec.Target == spec.Local && !d.Spec.Spec.Platform[labNamespace].Disabled
+}
+
+// labValues are those of a chart that stands in the lab; tag is of the images that are ours.
+func (d *Deployer) labValues(chart, tag string) map[string]any {
+	if !d.lab() {
+		return nil
+	}
+	switch chart {
+	case "ingress":
+		return map[string]any{"acme": map[string]any{
+			"server": acmeServer, "caConfigMap": acmeCA, "hosts": []any{"api", "files", "idp"},
+		}}
+	case labNamespace:
+		return map[string]any{
+			"pebble": map[string]any{"edgeAddress": d.Edge},
+			"idp":    map[string]any{"image": map[string]any{"repository": d.Spec.Spec.Images.Registry + "/idp", "tag": tag}},
+		}
+	case serviceChart:
+		values := map[string]any{"ca": map[string]any{"configMap": systemCA, "key": caKey}}
+		if d.Edge != "" {
+			var names []any
+			for _, host := range []string{"api", "files", "idp"} {
+				names = append(names, host+"."+d.Spec.Spec.Domain)
+			}
+			values["hostAliases"] = []any{map[string]any{"ip": d.Edge, "hostnames": names}}
+		}
+		return values
+	}
+	return nil
+}
+
+// idpSettings are what charts/lab's OpenID provider reads: one user, who need not log in.
+func (d *Deployer) idpSettings(secret string) (string, error) {
+	settings, err := json.Marshal(map[string]any{
+		"issuer": d.issuer(), "autoApprove": true,
+		"users": []any{map[string]any{"sub": "lab-user", "name": "Lab User", "email": "user@lab.test"}},
+		"clients": []any{map[string]any{
+			"id": labClient, "secret": secret, "redirectURIs": []string{loopbackRedirect},
+		}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding the login provider's settings: %w", err)
+	}
+	return string(settings), nil
+}
+
+func (d *Deployer) issuer() string { return "https://idp." + d.Spec.Spec.Domain }
+
+// trust writes the certificate of the lab's authority to where pods of the namespace read it. The
+// authority makes a new one whenever it starts.
+func (d *Deployer) trust(ctx context.Context, namespace string) error {
+	if !d.lab() {
+		return nil
+	}
+	root, err := d.Kube.CoreV1().Services(labNamespace).
+		ProxyGet("https", "pebble", "15000", "/roots/0", nil).DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("asking the lab's authority for its certificate: %w", err)
+	}
+	return d.configMap(ctx, namespace, systemCA, string(root))
+}
+
+func (d *Deployer) configMap(ctx context.Context, namespace, name, certificate string) error {
+	_, err := d.Kube.CoreV1().ConfigMaps(namespace).Apply(ctx,
+		corev1apply.ConfigMap(name, namespace).WithData(map[string]string{caKey: certificate}),
+		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	if err != nil {
+		return fmt.Errorf("writing the configuration %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+// generateLab makes the certificate with which the ACME server itself is asked.
+func (v vault) generateLab() error {
+	if v[keyPebbleKey] != "" {
+		return nil
+	}
+	const years = 10
+	now := time.Now()
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "wastecoach lab"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(years, 0, 0),
+	}
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2), DNSNames: []string{"pebble.lab.svc", "pebble.lab.svc.cluster.local", "pebble"},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making the lab's certificate: %w", err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making the lab's certificate: %w", err)
+	}
+	root, err := x509.CreateCertificate(rand.Reader, authority, authority, &signer.PublicKey, signer)
+	if err != nil {
+		return fmt.Errorf("making the lab's certificate: %w", err)
+	}
+	leaf, err := x509.CreateCertificate(rand.Reader, server, authority, &key.PublicKey, signer)
+	if err != nil {
+		return fmt.Errorf("making the lab's certificate: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("making the lab's certificate: %w", err)
+	}
+	for name, block := range map[string]pem.Block{
+		keyPebbleCA: {Type: "CERTIFICATE", Bytes: root}, keyPebbleCert: {Type: "CERTIFICATE", Bytes: leaf},
+		keyPebbleKey: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		v[name] = string(pem.EncodeToMemory(&block))
+	}
+	return nil
+}
