@@ -5,7 +5,11 @@ import "embed"
 
 // Files has a folder per chart; service/values has the values file of each service.
 //
+//go:embed all:autoscaling
 //go:embed all:data
+//go:embed all:ingress
+//go:embed all:lab
 //go:embed all:monitoring
 //go:embed all:service
+//go:embed all:storage
 var Files embed.FS

@@ -106,7 +106,7 @@ func TestPatchesAndSources(t *testing.T) {
 		"example.test/part@v1.0.0": {
 			"go.mod":       "module example.test/part\n\ngo 1.26.0\n",
 			"part.go":      "package part\n\nfunc Names() string { return \"part with \" + names() }\n",
-			"names.go":     "package part\n\nimport \"example.test/never/fetched\"\n\nfunc names() string { return fetched.Names }\n",
+			"names.go":     "package part\n\nimport \"example.test/never/fetched\"\n",
 			"part_test.go": "package part\n\nimport _ \"example.test/never/fetched\"\n",
 		},
 	} {

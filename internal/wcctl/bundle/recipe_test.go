@@ -13,8 +13,10 @@ import (
 func TestGroups(t *testing.T) {
 	t.Parallel()
 	all := bundle.Recipe{
-		Components: []bundle.Component{{Name: "base"}, {Name: "e2e", Group: bundle.Tests}, {Name: "db", Group: bundle.System}},
-		Userlands:  []bundle.Userland{{Name: "base"}, {Name: "db", Group: bundle.System}},
+		Components: []bundle.Component{
+			{Name: "base"}, {Name: "e2e", Group: bundle.Tests}, {Name: "db", Group: bundle.System},
+		},
+		Userlands: []bundle.Userland{{Name: "base"}, {Name: "db", Group: bundle.System}},
 	}
 	for _, test := range []struct {
 		groups                []bundle.Group
