@@ -307,8 +307,8 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 	switch {
 	case errors.As(err, &cut):
 		return &Error{
-			Cause: cut, Hint: flags.again(command) + " # goes on\n" + flags.again("rollback "+cut.Release) + " # goes back",
-			Log: log, ExitCode: exitInterrupted,
+			Cause: cut, Log: log, ExitCode: exitInterrupted,
+			Hint: flags.again(command) + " # goes on\n" + flags.again("rollback "+cut.Release) + " # goes back",
 		}
 	case errors.As(err, &failed):
 		return &Error{
@@ -316,7 +316,8 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 		}
 	case errors.Is(err, deploy.ErrNoProviders):
 		return &Error{
-			Cause: err, Log: log, Hint: "kubectl -n auth create secret generic auth --from-file=AUTH_PROVIDERS=providers.json",
+			Cause: err, Log: log,
+			Hint: "kubectl -n auth create secret generic auth --from-file=AUTH_PROVIDERS=providers.json",
 		}
 	}
 	return clusterError(ctx, flags, command, log, err)

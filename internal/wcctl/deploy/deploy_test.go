@@ -253,7 +253,8 @@ func TestSecretsAreMadeOnceAndTheClustersWin(t *testing.T) {
 	}
 	first := read()
 	for _, key := range []string{
-		"WASTE_POSTGRES_DSN", "WASTE_REDIS_PASSWORD", "WASTE_S3_ACCESS_KEY", "WASTE_S3_SECRET_KEY", "WASTE_INTERNAL_TOKEN",
+		"WASTE_POSTGRES_DSN", "WASTE_REDIS_PASSWORD", "WASTE_S3_ACCESS_KEY", "WASTE_S3_SECRET_KEY",
+		"WASTE_INTERNAL_TOKEN",
 	} {
 		if first[key] == "" {
 			t.Errorf("%s is missing", key)
@@ -289,6 +290,24 @@ func TestNamespacesTakeRestrictedPodsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
+		t.Errorf("it enforces %q", got)
+	}
+}
+
+func TestTheWayInMayHaveTheNodesPorts(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.deployer.Spec.Spec.Platform = map[string]spec.Release{
+		"storage": {Disabled: true}, "data": {Disabled: true}, "autoscaling": {Disabled: true},
+	}
+	if _, err := w.deployer.Run(t.Context(), deploy.Request{Platform: true}); err != nil {
+		t.Fatal(err)
+	}
+	namespace, err := w.kube.CoreV1().Namespaces().Get(t.Context(), "ingress", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != "privileged" {
 		t.Errorf("it enforces %q", got)
 	}
 }

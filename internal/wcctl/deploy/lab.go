@@ -45,14 +45,23 @@ func (d *Deployer) labValues(chart, tag string) map[string]any {
 		return nil
 	}
 	switch chart {
+	case "data":
+		// What Debian 12 has, of which a bundle's image is made.
+		return map[string]any{"redis": map[string]any{"image": map[string]any{"tag": "7.0.15-bookworm"}}}
 	case "ingress":
-		return map[string]any{"acme": map[string]any{
+		values := map[string]any{"acme": map[string]any{
 			"server": acmeServer, "caConfigMap": acmeCA, "hosts": []any{"api", "files", "idp"},
 		}}
+		if d.Edge != "" {
+			values["publishAddresses"] = []any{d.Edge}
+		}
+		return values
 	case labNamespace:
 		return map[string]any{
 			"pebble": map[string]any{"edgeAddress": d.Edge},
-			"idp":    map[string]any{"image": map[string]any{"repository": d.Spec.Spec.Images.Registry + "/idp", "tag": tag}},
+			"idp": map[string]any{"image": map[string]any{
+				"repository": d.Spec.Spec.Images.Registry + "/idp", "tag": tag,
+			}},
 		}
 	case serviceChart:
 		values := map[string]any{"ca": map[string]any{"configMap": systemCA, "key": caKey}}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -22,9 +23,6 @@ func TestTheLabTrustsItself(t *testing.T) {
 	w.deployer.Edge = "10.77.0.12"
 	r := request("1", "")
 	r.Services, r.Platform = nil, true
-	if _, err := w.deployer.Run(t.Context(), r); err == nil || !strings.Contains(err.Error(), "opening the chart storage") {
-		t.Fatalf("the test's charts have no platform, but: %v", err)
-	}
 	w.deployer.Spec.Spec.Platform = map[string]spec.Release{
 		"storage": {Disabled: true}, "data": {Disabled: true}, "autoscaling": {Disabled: true},
 	}
@@ -64,11 +62,13 @@ func TestTheLabTrustsItself(t *testing.T) {
 	if err := json.Unmarshal(w.secrets.data, &kept); err != nil {
 		t.Fatal(err)
 	}
-	if settings.Issuer != "https://idp.wastecoach.test" || !strings.Contains(kept["auth-providers"], settings.Clients[0].Secret) {
+	if settings.Issuer != "https://idp.wastecoach.test" ||
+		!strings.Contains(kept["auth-providers"], settings.Clients[0].Secret) {
 		t.Errorf("the provider is %+v, users log in at another one", settings)
 	}
-	if got := w.revisions["lab"][0].Values["pebble"]; got.(map[string]any)["edgeAddress"] != "10.77.0.12" {
-		t.Errorf("pebble's values are %v", got)
+	pebbles, _ := w.revisions["lab"][0].Values["pebble"].(map[string]any)
+	if pebbles["edgeAddress"] != "10.77.0.12" {
+		t.Errorf("pebble's values are %v", pebbles)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestNobodyCouldLogIn(t *testing.T) {
 	w := setup(t)
 	r := request("1", "")
 	r.Services = []string{"auth"}
-	if _, err := w.deployer.Run(t.Context(), r); err == nil || !strings.Contains(err.Error(), deploy.ErrNoProviders.Error()) {
+	if _, err := w.deployer.Run(t.Context(), r); !errors.Is(err, deploy.ErrNoProviders) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -14,15 +14,13 @@ type platformRelease struct {
 	// name is the release's, chart the folder's; namespace is the name where it is empty.
 	name, chart, namespace string
 	title                  string
-	// restricted tells that all of its pods pass the restricted Pod Security standard.
-	restricted bool
 }
 
 // platform lists them in their order: each may need those before it.
 func (d *Deployer) platform() []platformRelease {
 	all := []platformRelease{
 		{name: "storage", chart: "storage", title: "Volumes"},
-		{name: "data", chart: "data", title: "PostgreSQL, Redis and S3", restricted: true},
+		{name: "data", chart: "data", title: "PostgreSQL, Redis and S3"},
 	}
 	if d.Spec.Spec.Target == spec.Local {
 		// Before the way in, which asks the ACME server for a certificate when it starts.

@@ -22,8 +22,7 @@ const (
 func (d *Deployer) prepare(ctx context.Context, works []work) error {
 	namespaces := []string{}
 	for _, w := range works {
-		restricted := w.service != "" || w.target.Name == dataNamespace
-		if err := d.namespace(ctx, w.target.Namespace, restricted); err != nil {
+		if err := d.namespace(ctx, w.target.Namespace, w.security()); err != nil {
 			return err
 		}
 		namespaces = append(namespaces, w.target.Namespace)
@@ -31,13 +30,20 @@ func (d *Deployer) prepare(ctx context.Context, works []work) error {
 	return d.secrets(ctx, namespaces)
 }
 
+// security is the Pod Security standard of its namespace.
+func (w work) security() string {
+	switch w.target.Namespace {
+	case "storage", ingressNamespace: // folders and ports of the node itself
+		return "privileged"
+	}
+	return "restricted"
+}
+
 // namespace makes it, and says which pods it takes.
-func (d *Deployer) namespace(ctx context.Context, name string, restricted bool) error {
+func (d *Deployer) namespace(ctx context.Context, name, security string) error {
 	labels := map[string]string{"app.kubernetes.io/part-of": "wastecoach"}
-	if restricted {
-		for _, mode := range []string{"enforce", "audit", "warn"} {
-			labels["pod-security.kubernetes.io/"+mode] = "restricted"
-		}
+	for _, mode := range []string{"enforce", "audit", "warn"} {
+		labels["pod-security.kubernetes.io/"+mode] = security
 	}
 	_, err := d.Kube.CoreV1().Namespaces().Apply(ctx, corev1apply.Namespace(name).WithLabels(labels),
 		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})

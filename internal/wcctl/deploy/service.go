@@ -22,7 +22,8 @@ const (
 
 // Complete tells whether the revision is a deployment that ended well, and not a step on its way.
 func Complete(r helm.Revision) bool {
-	return r.Good() && (strings.HasPrefix(r.Description, deployedText) || strings.HasPrefix(r.Description, rolledBackText))
+	return r.Good() &&
+		(strings.HasPrefix(r.Description, deployedText) || strings.HasPrefix(r.Description, rolledBackText))
 }
 
 // serviceTarget is the release of a service, its colors left open.

@@ -65,7 +65,8 @@ func TestAgainstARealAPIServer(t *testing.T) {
 	if err != nil || first.Revision != 1 || first.Status != Deployed || first.Description != "deployed 1" {
 		t.Fatalf("installed: %+v, %v", first, err)
 	}
-	if changes, err := client.Diff(t.Context(), demo(t, map[string]any{"greeting": "one"})); err != nil || len(changes) > 0 {
+	changes, err = client.Diff(t.Context(), demo(t, map[string]any{"greeting": "one"}))
+	if err != nil || len(changes) > 0 {
 		t.Errorf("the same differs by %+v, %v", changes, err)
 	}
 	checkDiff(t, client)
@@ -137,7 +138,8 @@ func checkCutShort(t *testing.T, client *Client) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	o := Options{Timeout: time.Hour, Description: "deployed stuck"}
-	if _, err := client.Upgrade(ctx, demo(t, map[string]any{"stuck": true}), o); !errors.Is(err, context.DeadlineExceeded) {
+	_, err := client.Upgrade(ctx, demo(t, map[string]any{"stuck": true}), o)
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("cut short: %v", err)
 	}
 	list, err := client.History(space, releaseName)
@@ -173,7 +175,9 @@ func checkMended(t *testing.T, client *Client) {
 func TestChartsAndValues(t *testing.T) {
 	t.Parallel()
 	target := demo(t, nil)
-	for key, want := range map[string]bool{"greeting": true, "ingress.flavor": true, "ingress.class": false, "none": false} {
+	for key, want := range map[string]bool{
+		"greeting": true, "ingress.flavor": true, "ingress.class": false, "none": false,
+	} {
 		if got := target.Chart.Knows(key); got != want {
 			t.Errorf("it knows %s: %t", key, got)
 		}

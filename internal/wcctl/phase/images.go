@@ -60,7 +60,8 @@ func (p pullImages) Apply(ctx context.Context, r *Run, _ []Change) error {
 		if err := r.hosts[m.Name].err; err != nil {
 			away = errors.Join(away, err)
 			r.Sink.Emit(event.Event{
-				Kind: event.Warning, Phase: imagesName, Host: m.Name, Text: "it does not answer and pulls nothing: " + err.Error(),
+				Kind: event.Warning, Phase: imagesName, Host: m.Name,
+				Text: "it does not answer and pulls nothing: " + err.Error(),
 			})
 			continue
 		}

@@ -25,7 +25,8 @@ func TestServicesAreRead(t *testing.T) {
 	if got := c.Spec.Services["all"].Overrides()["logLevel"]; got != "debug" {
 		t.Errorf("all: %v", got)
 	}
-	if c.Spec.Domain != "wastecoach.test" || c.Spec.Ingress.Flavor != "compat" || c.Spec.Images.Registry != "wastecoach.io" {
+	if c.Spec.Domain != "wastecoach.test" || c.Spec.Ingress.Flavor != "compat" ||
+		c.Spec.Images.Registry != "wastecoach.io" {
 		t.Errorf("the defaults are %+v", c.Spec)
 	}
 }
