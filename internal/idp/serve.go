@@ -100,7 +100,7 @@ func parseSettings(text string) (Config, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&s)
-	if err == nil && decoder.Decode(new(any)) != io.EOF {
+	if err == nil && !errors.Is(decoder.Decode(new(any)), io.EOF) {
 		err = errors.New("there is more after the first value")
 	}
 	if err != nil {

@@ -100,12 +100,12 @@ func TestPatchesAndSources(t *testing.T) {
 	for id, files := range map[string]map[string]string{
 		"example.test/tool@v1.0.0": {
 			"go.mod":           "module example.test/tool\n\ngo 1.26.0\n\nrequire example.test/part v1.0.0\n",
-			"main.go":          "package main\n\nimport \"example.test/part\"\n\nfunc main() { println(part.Names()) }\n",
+			"main.go":          "package main\n\nimport \"example.test/part\"\n\nfunc main() { println(part.Say()) }\n",
 			"config/data.yaml": "kind: Data\n",
 		},
 		"example.test/part@v1.0.0": {
 			"go.mod":       "module example.test/part\n\ngo 1.26.0\n",
-			"part.go":      "package part\n\nfunc Names() string { return \"part with \" + names() }\n",
+			"part.go":      "package part\n\nfunc Say() string { return \"part with \" + names() }\n",
 			"names.go":     "package part\n\nimport \"example.test/never/fetched\"\n",
 			"part_test.go": "package part\n\nimport _ \"example.test/never/fetched\"\n",
 		},
@@ -140,7 +140,8 @@ func TestPatchesAndSources(t *testing.T) {
 		Files: []bundle.File{
 			{Name: "tool", URL: "https://example.test/tool", Program: "tool"},
 			{
-				Name: "data", URL: "https://example.test/v1.0.0/data.yaml", Source: "example.test/tool/config/data.yaml",
+				Name: "data", URL: "https://example.test/v1.0.0/data.yaml",
+				Source:   "example.test/tool/config/data.yaml",
 				Checksum: fmt.Sprintf("%x", sha256.Sum256([]byte("kind: Data\n"))),
 			},
 		},

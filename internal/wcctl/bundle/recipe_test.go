@@ -59,7 +59,9 @@ func TestUsersOfAnImage(t *testing.T) {
 			passwd = strings.Split(string(out), "\n")
 		}
 	}
-	for _, want := range []string{"root:x:0:0:root:/root:/bin/sh", "db:x:999:999:db:/nonexistent:/bin/sh", "db:x:999:"} {
+	for _, want := range []string{
+		"root:x:0:0:root:/root:/bin/sh", "db:x:999:999:db:/nonexistent:/bin/sh", "db:x:999:",
+	} {
 		if !slices.Contains(passwd, want) {
 			t.Errorf("no %q in %q", want, passwd)
 		}
