@@ -31,6 +31,14 @@ def sure_at(chances, classes):
     return 0.95
 
 
+def turned(pixels):
+    """A photo in its eight turns and mirrorings: a temperature out of few photos alone is a matter of luck."""
+    for x in (pixels, pixels.transpose(2, 3)):
+        for y in (x, x.flip(2)):
+            yield y
+            yield y.flip(3)
+
+
 def vectors(net, photos, pixels, temperature):
     def chances(x):
         return [[round(v, 7) for v in row]
@@ -41,7 +49,7 @@ def vectors(net, photos, pixels, temperature):
     shown = [{"name": photos.names[i], "chances": c}
              for i, c in zip(picked.tolist(), chances(pixels[picked]))]
     drawn = [{"seed": seed, "width": w, "height": h, "chances": chances(pattern(seed, w, h))[0]}
-             for seed, w, h in ((1, 160, 120), (2, 120, 160), (3, 160, 160), (4, 47, 33), (5, 160, 3))]
+             for seed, w, h in ((1, 128, 96), (2, 96, 128), (3, 128, 128), (4, 47, 33), (5, 128, 3))]
     return {"photos": shown, "patterns": drawn}
 
 
@@ -64,7 +72,8 @@ def main():
             k: v for k, v in run["args"].items() if k not in ("data", "out", "input", "threads")}})
     net, pixels = Together(nets), photos.pixels[args.input]
     validation = photos.part("validation")
-    logits, classes = outputs(net, pixels[validation]), photos.classes[validation]
+    classes = photos.classes[validation].repeat(8)
+    logits = torch.cat([outputs(net, view.contiguous()) for view in turned(pixels[validation])])
     temperature, loss = best_temperature(logits, classes)
     header = {
         "labels": photos.labels, "long_side": max(pixels.shape[2:]),

@@ -70,7 +70,7 @@ func prepare(ctx context.Context, folder, out string) error {
 	list := index{
 		Labels: trashnet.Labels(),
 		// Training cuts pieces out of the larger ones; the others are what the network will see.
-		Files: []pixels{{Name: "large.u8", longSide: 192}, {Name: "input.u8", longSide: 160}},
+		Files: []pixels{{Name: "large.u8", longSide: 192}, {Name: "input.u8", longSide: 128}},
 	}
 	for _, p := range photos {
 		list.Photos = append(list.Photos, entry{p.String(), p.Class, p.Part})
