@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,10 +16,10 @@ import (
 func TestServe(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.json")
-	text := `{"issuer": "https://idp.example", "autoApprove": true,
+	config := `{"issuer": "https://idp.example", "autoApprove": true,
 		"users": [{"sub": "dev", "name": "Dev", "email": "dev@example.com"}],
 		"clients": [{"id": "app", "redirectURIs": ["http://127.0.0.1/callback"]}]}`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := LoadServerConfig([]string{"IDP_SETTINGS_FILE=" + file})
@@ -36,12 +37,12 @@ func TestServe(t *testing.T) {
 	var found struct {
 		Issuer string `json:"issuer"`
 	}
-	res := get(t, "http://"+l.Addr().String()+"/.well-known/openid-configuration")
-	if err := json.NewDecoder(res.Body).Decode(&found); err != nil || found.Issuer != "https://idp.example" {
+	_, text := get(t, "http://"+l.Addr().String()+"/.well-known/openid-configuration")
+	if err := json.Unmarshal(text, &found); err != nil || found.Issuer != "https://idp.example" {
 		t.Errorf("discovery names the issuer %q, %v", found.Issuer, err)
 	}
-	if res := get(t, "http://"+l.Addr().String()+"/healthz"); res.StatusCode != http.StatusNoContent {
-		t.Errorf("health is %d", res.StatusCode)
+	if status, _ := get(t, "http://"+l.Addr().String()+"/healthz"); status != http.StatusNoContent {
+		t.Errorf("health is %d", status)
 	}
 	cancel()
 	if err := <-ended; err != nil {
@@ -49,7 +50,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) *http.Response {
+func get(t *testing.T, url string) (status int, body []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -59,8 +60,12 @@ func get(t *testing.T, url string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	defer res.Body.Close()
+	body, err = io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, body
 }
 
 func TestParseSettingsRefuses(t *testing.T) {

@@ -126,7 +126,7 @@ func TestPatchesAndSources(t *testing.T) {
 	write(t, filepath.Join(folder, "go.mod"), "module example.test/build/tool\n\ngo 1.26.0\n\n"+
 		"tool example.test/tool\n\nrequire example.test/tool v0.9.0\n\nreplace example.test/part => ./part\n")
 	write(t, filepath.Join(folder, "part", "names.go"), "package part\n\nfunc names() string { return \"nothing\" }\n")
-	sum, err := dirhash.HashZip(filepath.Join(proxy, "example.test/part/@v/v1.0.0.zip"), dirhash.DefaultHash)
+	sum, err := dirhash.HashZip(filepath.Join(proxy, "example.test", "part", "@v", "v1.0.0.zip"), dirhash.DefaultHash)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,11 +143,11 @@ func (m imageMaker) make(_ context.Context, out string) error {
 
 // programLayer holds the programs and what every image has.
 func (m imageMaker) programLayer(out string) (layer, error) {
-	passwd, group := m.accounts()
+	users, groups := m.accounts()
 	entries := []tarEntry{
 		{name: "tmp/", mode: 0o1777},
-		{name: "etc/passwd", mode: 0o644, data: []byte(passwd)},
-		{name: "etc/group", mode: 0o644, data: []byte(group)},
+		{name: "etc/passwd", mode: 0o644, data: []byte(users)},
+		{name: "etc/group", mode: 0o644, data: []byte(groups)},
 	}
 	for program, target := range m.image.Programs {
 		entry, err := m.programs.entry(program, strings.TrimPrefix(target, "/"))
@@ -167,15 +167,15 @@ func (m imageMaker) programLayer(out string) (layer, error) {
 }
 
 // accounts are /etc/passwd and /etc/group.
-func (m imageMaker) accounts() (passwd, group string) {
-	passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-	group = "root:x:0:\nnogroup:x:65534:\n"
+func (m imageMaker) accounts() (users, groups string) {
+	users = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+	groups = "root:x:0:\nnogroup:x:65534:\n"
 	for _, name := range slices.Sorted(maps.Keys(m.image.Users)) {
 		id := m.image.Users[name]
-		passwd += fmt.Sprintf("%s:x:%d:%d:%s:/nonexistent:/bin/sh\n", name, id, id, name)
-		group += fmt.Sprintf("%s:x:%d:\n", name, id)
+		users += fmt.Sprintf("%s:x:%d:%d:%s:/nonexistent:/bin/sh\n", name, id, id, name)
+		groups += fmt.Sprintf("%s:x:%d:\n", name, id)
 	}
-	return passwd, group
+	return users, groups
 }
 
 func (m imageMaker) config(layers []layer) v1.ConfigFile {
