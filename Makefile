@@ -26,6 +26,16 @@ ACTIONLINT_MODULE := github.com/rhysd/actionlint
 ACTIONLINT_VERSION := $(shell sed -n 's|^\t$(ACTIONLINT_MODULE) \(v[^ ]*\).*|\1|p' tools/actionlint/go.mod)
 ACTIONLINT := bin/actionlint-$(ACTIONLINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
 
+KUBESCORE_MODULE := github.com/zegl/kube-score
+KUBESCORE_VERSION := $(shell sed -n 's|^\t$(KUBESCORE_MODULE) \(v[^ ]*\).*|\1|p' tools/kubescore/go.mod)
+KUBESCORE := bin/kube-score-$(KUBESCORE_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
+KUBECONFORM_MODULE := github.com/yannh/kubeconform
+KUBECONFORM_VERSION := $(shell sed -n 's|^\t$(KUBECONFORM_MODULE) \(v[^ ]*\).*|\1|p' tools/kubeconform/go.mod)
+KUBECONFORM := bin/kubeconform-$(KUBECONFORM_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+# The schemas that it checks with, made of Kubernetes' and KEDA's own modules.
+KUBESCHEMAS := bin/kubeschemas/made
+
 # npm's own record of what it has installed.
 NODE_MODULES := tools/contract/node_modules/.package-lock.json
 # The app's flow in TypeScript, type-checked against the contract.
@@ -51,7 +61,7 @@ dev: ## Run the whole system on this machine (ARGS=--reset …)
 
 .PHONY: test
 test: ## Set up, lint, then run every test: what CI runs
-	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF) $(ACTIONLINT)
+	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF) $(ACTIONLINT) $(KUBESCORE) $(KUBECONFORM)
 	@$(MAKE) lint
 	@$(MAKE) unit
 
@@ -60,7 +70,7 @@ setup: ## Install the system packages that tests need and that are missing
 	@tools/setup.sh test
 
 .PHONY: lint
-lint: $(LINT) $(TFLINT) $(ACTIONLINT) contract ## Check formatting, style, the walls between packages, and the API's contract
+lint: $(LINT) $(TFLINT) $(ACTIONLINT) $(KUBESCORE) $(KUBECONFORM) contract ## Check formatting, style, the walls between packages, and the API's contract
 	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
 	@$(LINT) run
 	@echo "lint: shell scripts, pipelines, Ansible, Terraform"
@@ -69,6 +79,23 @@ lint: $(LINT) $(TFLINT) $(ACTIONLINT) contract ## Check formatting, style, the w
 	@cd infra/ansible && ansible-lint --offline -q
 	@terraform fmt -check -recursive infra/terraform
 	@$(TFLINT) --config=$(CURDIR)/.tflint.hcl --recursive --chdir=infra/terraform
+	@echo "lint: charts"
+	@$(MAKE) charts
+
+# Each check of kube-score that is left out has its reason in charts/README.md.
+SCORE_IGNORE := container-image-pull-policy deployment-has-host-podantiaffinity \
+	statefulset-has-host-podantiaffinity statefulset-has-poddisruptionbudget statefulset-has-servicename
+
+.PHONY: charts
+charts: $(KUBESCORE) $(KUBECONFORM) $(KUBESCHEMAS) ## Check what the charts render (the goldens) for faults
+	@$(KUBECONFORM) -strict -summary -skip k8s.nginx.org/v1/Policy \
+		-schema-location '$(dir $(KUBESCHEMAS)){{.ResourceKind}}{{.KindSuffix}}.json' charts/testdata
+	@for file in charts/testdata/*-compat.yaml charts/testdata/*-f5.yaml charts/testdata/fixed.yaml; do \
+		case $$file in */data-*) data='--ignore-test pod-probes-identical' ;; *) data= ;; esac; \
+		$(KUBESCORE) score --output-format ci --kubernetes-version v1.36 --ignore-container-cpu-limit \
+			$(SCORE_IGNORE:%=--ignore-test %) $$data "$$file" >bin/kube-score.out || \
+			{ echo "$$file:"; grep -v '^\[OK\]\|^\[SKIPPED\]' bin/kube-score.out; exit 1; }; \
+	done
 
 .PHONY: contract
 contract: $(OASDIFF) $(APP) ## Lint the API's contract, compare it with the last release's, build its client
@@ -148,6 +175,29 @@ $(ACTIONLINT): tools/actionlint/go.mod tools/actionlint/go.sum
 	@mkdir -p bin
 	@cd tools/actionlint && go build -buildvcs=false -trimpath -ldflags '-s -w' \
 		-o $(CURDIR)/$@ $(ACTIONLINT_MODULE)/cmd/actionlint
+	@touch $@
+
+$(KUBESCORE): tools/kubescore/go.mod tools/kubescore/go.sum
+	@echo "lint: building kube-score $(KUBESCORE_VERSION) from its module, once"
+	@mkdir -p bin
+	@cd tools/kubescore && go build -buildvcs=false -trimpath -ldflags '-s -w' \
+		-o $(CURDIR)/$@ $(KUBESCORE_MODULE)/cmd/kube-score
+	@touch $@
+
+$(KUBECONFORM): tools/kubeconform/go.mod tools/kubeconform/go.sum
+	@echo "lint: building kubeconform $(KUBECONFORM_VERSION) from its module, once"
+	@mkdir -p bin
+	@cd tools/kubeconform && go build -buildvcs=false -trimpath -ldflags '-s -w' \
+		-o $(CURDIR)/$@ $(KUBECONFORM_MODULE)/cmd/kubeconform
+	@touch $@
+
+$(KUBESCHEMAS): tools/kubeschema/go.mod tools/kubeschema/go.sum tools/kubeschema/main.go
+	@echo "lint: making schemas of Kubernetes' and KEDA's kinds, once"
+	@rm -rf $(dir $@)
+	@cd tools/kubeschema && \
+		kubernetes=$$(go mod download -json k8s.io/kubernetes | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
+		keda=$$(go mod download -json github.com/kedacore/keda/v2 | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
+		go run . $(CURDIR)/$(dir $@) "$$kubernetes/api/openapi-spec/swagger.json" "$$keda"/config/crd/bases/*.yaml
 	@touch $@
 
 $(NODE_MODULES): tools/contract/package.json tools/contract/package-lock.json

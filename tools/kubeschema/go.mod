@@ -1,0 +1,13 @@
+// Apart from the product: Kubernetes and KEDA are here for the files in their modules alone, which name
+// every field of their objects. `go mod tidy` would drop them.
+module github.com/wastecoach/wastecoach/tools/kubeschema
+
+go 1.26.0
+
+require (
+	github.com/kedacore/keda/v2 v2.21.0
+	k8s.io/kubernetes v1.36.3
+	sigs.k8s.io/yaml v1.6.0
+)
+
+require go.yaml.in/yaml/v2 v2.4.3 // indirect
