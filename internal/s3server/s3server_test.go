@@ -7,12 +7,15 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/childproc"
+	"github.com/wastecoach/wastecoach/internal/env"
+	"github.com/wastecoach/wastecoach/internal/objectstore"
 	"github.com/wastecoach/wastecoach/internal/s3server"
 )
 
@@ -74,6 +77,31 @@ func TestStartStop(t *testing.T) {
 	}
 	if err := srv.Kill(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestABucketIsAFolder is what charts/data builds on: kubelet makes the folder, nobody calls the API.
+func TestABucketIsAFolder(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Buckets = nil
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "objects", "photos"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := s3server.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = srv.Kill() })
+	store := objectstore.New(objectstore.Config{
+		Endpoint: srv.Endpoint(), Region: srv.Region(), Bucket: "photos",
+		AccessKey: cfg.AccessKey, SecretKey: env.Secret(cfg.SecretKey),
+	})
+	if err := store.PutStream(t.Context(), "a/b", "text/plain", strings.NewReader("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := store.DeletePrefix(t.Context(), "a/"); err != nil || n != 1 {
+		t.Errorf("%d objects deleted, %v", n, err)
 	}
 }
 
