@@ -95,6 +95,7 @@ func checks() []check {
 		{"certificates", judgeCertificates},
 		{"secrets-encryption", judgeEncryption},
 		{"audit-log", judgeAudit},
+		{"backups", judgeBackups},
 		{policyCondition, judgePolicies},
 	}
 }

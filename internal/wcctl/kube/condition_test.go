@@ -57,6 +57,16 @@ func TestFaultIsNamed(t *testing.T) {
 			"etcd", Warning, "its database has 1900 of 2048 MiB; it refuses writes when it is full",
 			time.Time{},
 		},
+		"no backup yet": {
+			func(s *snapshot, _ *Options) { s.backup.value = Backup{} },
+			"backups", Warning, "there is no backup of the control plane",
+			time.Time{},
+		},
+		"nobody backs it up any more": {
+			func(s *snapshot, _ *Options) { s.backup.value.At = s.at.Add(-BackupDue - time.Hour) },
+			"backups", Warning, "the newest backup is 26 hours old",
+			time.Time{},
+		},
 		"a machine without a node": {
 			func(s *snapshot, _ *Options) { s.nodes.value = s.nodes.value[:2] },
 			"machines", Failing, "no node yet: demo-worker-2",

@@ -24,6 +24,8 @@ type Overview struct {
 	Deployments []appsv1.Deployment
 	// Expire is the first end of a certificate that can be seen from here; zero where none can.
 	Expire time.Time
+	// BackupAt is the time of the newest backup; zero where none is known.
+	BackupAt time.Time
 }
 
 // certificateLook is how long what was seen of certificates is believed.
@@ -38,6 +40,7 @@ func (c *Cluster) Overview(ctx context.Context) (Overview, error) {
 	)
 	c.observeWorkload(ctx, s, &wg, metav1.NamespaceAll)
 	wg.Go(func() { o.Expire = c.firstEnd(ctx) })
+	wg.Go(func() { o.BackupAt = c.backupAt(ctx) })
 	wg.Wait()
 	if err := firstError(s.version.err, s.nodes.err, s.pods.err, s.deployments.err); err != nil {
 		return Overview{}, err

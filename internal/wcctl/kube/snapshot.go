@@ -38,6 +38,7 @@ type snapshot struct {
 	policies    answer[[]networkingv1.NetworkPolicy]
 	usage       answer[[]metricsv1.NodeMetrics]
 	server      answer[serverMetrics]
+	backup      answer[Backup]
 	lookup      error
 	// warnings are the last words about pods that do not start.
 	warnings map[types.UID]string
@@ -107,6 +108,7 @@ func (c *Cluster) observeObjects(ctx context.Context, s *snapshot, wg *sync.Wait
 			func(l *networkingv1.NetworkPolicyList) []networkingv1.NetworkPolicy { return l.Items }))
 	})
 	wg.Go(func() { s.server = c.serverMetrics(ctx) })
+	wg.Go(func() { s.backup = answered(c.Backup(ctx)) })
 	wg.Go(func() { s.warnings = c.podWarnings(ctx) })
 }
 

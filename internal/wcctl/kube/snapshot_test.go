@@ -35,6 +35,7 @@ func healthy() *snapshot {
 			databaseBytes: 4 << 20, auditEvents: 9,
 			secretsWritten: map[string]int64{"secretbox": 3},
 		}},
+		backup:       answer[Backup]{value: Backup{At: began.Add(time.Minute), Bytes: 5 << 20, Computer: "desk"}},
 		certificates: []Certificate{{Name: "API server", DaysLeft: 364, NotAfter: began.Add(365 * day)}},
 	}
 	for _, m := range machines() {

@@ -35,7 +35,10 @@ func (s *System) readCluster(ctx context.Context, at *reached) (*ClusterState, e
 	return clusterState(at.cluster.Address(), o), nil
 }
 
-// clusterState sums up what was seen. Backups are told by nobody yet.
+// BackupDue is the age from which on the newest backup is too old.
+const BackupDue = kube.BackupDue
+
+// clusterState sums up what was seen.
 func clusterState(name string, o kube.Overview) *ClusterState {
 	state := &ClusterState{
 		Name: name, Version: o.Version, Nodes: []Node{}, Pods: map[string]int{}, Waiting: []string{},
@@ -63,6 +66,9 @@ func clusterState(name string, o kube.Overview) *ClusterState {
 	}
 	if !o.Expire.IsZero() {
 		state.CertificatesExpire = &o.Expire
+	}
+	if !o.BackupAt.IsZero() {
+		state.BackupAt = &o.BackupAt
 	}
 	for i := range o.Deployments {
 		if r, changing := rolloutOf(&o.Deployments[i]); changing {

@@ -106,6 +106,7 @@ func TestPictureOfACluster(t *testing.T) {
 		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: "waste", Name: "waste-api-2"},
 		Reason:         "Failed", Message: "pull failed", LastTimestamp: metav1.NewTime(noon),
 	}}
+	api.ConfigMaps["kube-system/wastecoach-backups"] = map[string]string{"at": "2026-11-25T03:00:00Z"}
 	system := openCluster(t, api)
 	p := s.picture(system)
 	if len(p.Faults) != 0 || !strings.HasPrefix(p.Source, "cluster at 127.0.0.1:") {
@@ -135,7 +136,8 @@ func TestPictureOfACluster(t *testing.T) {
 	if len(c.Rollouts) != 1 || c.Rollouts[0] != want {
 		t.Errorf("rollouts %+v", c.Rollouts)
 	}
-	if c.CertificatesExpire == nil || c.BackupAt != nil {
+	backupAt := time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)
+	if c.CertificatesExpire == nil || c.BackupAt == nil || !c.BackupAt.Equal(backupAt) {
 		t.Errorf("certificates %v, backup %v", c.CertificatesExpire, c.BackupAt)
 	}
 	if len(p.Events) != 1 || p.Events[0].Kind != "pod.warning" || !p.Events[0].Bad ||

@@ -154,7 +154,7 @@ func (m *model) clusterAlerts(c monitor.ClusterState) []alert {
 	if t := c.CertificatesExpire; t != nil && t.Sub(now) < soonExpired {
 		add(true, "certificates: "+days(t.Sub(now)))
 	}
-	if t := c.BackupAt; t != nil && now.Sub(*t) > oldBackup {
+	if t := c.BackupAt; t != nil && now.Sub(*t) > monitor.BackupDue {
 		add(false, "the last backup is "+cells.Elapsed(now.Sub(*t))+" old")
 	}
 	if n := len(c.Waiting); n > 0 {

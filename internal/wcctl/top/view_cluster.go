@@ -91,10 +91,7 @@ func (p paint) share(of *float64) cell {
 	}}
 }
 
-const (
-	soonExpired = 30 * 24 * time.Hour
-	oldBackup   = 26 * time.Hour
-)
+const soonExpired = 30 * 24 * time.Hour
 
 // clusterPanel tells of what is not on one node.
 func (m *model) clusterPanel() []string {
@@ -128,7 +125,7 @@ func (m *model) clusterPanel() []string {
 
 func (m *model) clusterFacts(c monitor.ClusterState, now time.Time) string {
 	p := m.paint
-	certificates, backup := p.faint.of("certificates not read"), p.faint.of("backups not read")
+	certificates, backup := p.faint.of("certificates not read"), p.faint.of("no backup known")
 	if t := c.CertificatesExpire; t != nil {
 		left := t.Sub(now)
 		k := p.good
@@ -139,7 +136,7 @@ func (m *model) clusterFacts(c monitor.ClusterState, now time.Time) string {
 	}
 	if t := c.BackupAt; t != nil {
 		k := p.good
-		if now.Sub(*t) > oldBackup {
+		if now.Sub(*t) > monitor.BackupDue {
 			k = p.warn
 		}
 		backup = "backup " + k.of(cells.Elapsed(now.Sub(*t))+" ago")

@@ -35,6 +35,8 @@ type Server struct {
 	Usage       []metricsv1.NodeMetrics
 	// Secrets are by namespace/name.
 	Secrets map[string]map[string][]byte
+	// ConfigMaps are by namespace/name, too.
+	ConfigMaps map[string]map[string]string
 	// Listens is where a pod's port leads to, by namespace/pod:port.
 	Listens map[string]string
 	// Forwards counts the port-forwards that were opened.
@@ -50,7 +52,8 @@ type Server struct {
 func New(tb testing.TB) *Server {
 	s := &Server{
 		Secrets: map[string]map[string][]byte{}, Listens: map[string]string{},
-		conns: map[httpstream.Connection]bool{},
+		ConfigMaps: map[string]map[string]string{},
+		conns:      map[httpstream.Connection]bool{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
@@ -67,6 +70,7 @@ func New(tb testing.TB) *Server {
 	}))
 	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/pods", list(s, s.podsOf))
 	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/secrets/{name}", s.secret)
+	mux.HandleFunc("GET /api/v1/namespaces/{namespace}/configmaps/{name}", s.configMap)
 	mux.HandleFunc("POST /api/v1/namespaces/{namespace}/pods/{pod}/portforward", s.forward)
 	s.web = httptest.NewTLSServer(s.authenticated(mux))
 	tb.Cleanup(func() {
@@ -152,6 +156,17 @@ func (s *Server) secret(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, corev1.Secret{Data: data})
+}
+
+func (s *Server) configMap(w http.ResponseWriter, r *http.Request) {
+	s.Lock()
+	defer s.Unlock()
+	data, found := s.ConfigMaps[r.PathValue("namespace")+"/"+r.PathValue("name")]
+	if !found {
+		refuse(w, metav1.StatusReasonNotFound, http.StatusNotFound, "there is no such ConfigMap")
+		return
+	}
+	reply(w, corev1.ConfigMap{Data: data})
 }
 
 func refuse(w http.ResponseWriter, reason metav1.StatusReason, code int32, message string) {
