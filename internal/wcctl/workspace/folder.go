@@ -74,6 +74,9 @@ func (f Folder) Terraform() string { return f.path("terraform") }
 // Ansible is where the playbook is unpacked.
 func (f Folder) Ansible() string { return f.path("ansible") }
 
+// Backups holds the control plane's backups.
+func (f Folder) Backups() string { return f.path("backups") }
+
 // Logs holds one file per run.
 func (f Folder) Logs() string { return f.path("logs") }
 
