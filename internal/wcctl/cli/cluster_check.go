@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
-// checker looks at all machines at once and judges them together; b is nil without a bundle.
-func checker(c *spec.Cluster, folder workspace.Folder, b *bundle.Bundle) phase.Check {
+// checker looks at all machines at once and judges them together; b is nil without a bundle. Known
+// is the authority of the cluster that they may be of; where it is empty, the kubeconfig's.
+func checker(c *spec.Cluster, folder workspace.Folder, b *bundle.Bundle, known string) phase.Check {
 	want := preflight.Want{Cluster: c.Metadata.Name, Lab: c.Spec.Target == spec.Local}
 	if b != nil {
 		want.Distribution = b.Lock().Distribution
@@ -39,7 +41,7 @@ func checker(c *spec.Cluster, folder workspace.Folder, b *bundle.Bundle) phase.C
 		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
-		want.Authority = authority(folder)
+		want.Authority = cmp.Or(known, authority(folder))
 		found := preflight.Check(facts, want)
 		findings := make([]phase.Finding, len(found))
 		for i, f := range found {

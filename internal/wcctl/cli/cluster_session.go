@@ -65,6 +65,8 @@ type sessionOptions struct {
 	// Terraform shall make anew.
 	roster  *roster.Roster
 	replace []string
+	// authority is that of the cluster which a backup brings back; empty in all other sessions.
+	authority string
 }
 
 // openSession wires the parts together; with dry it works on copies.
@@ -116,7 +118,7 @@ func (s *session) open(con *console, o sessionOptions) error {
 	dial := dialer(s.cluster, key, knownHosts)
 	s.run = &phase.Run{
 		ID: o.id, Cluster: s.cluster, Folder: s.folder, Sink: s.sink,
-		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder, b),
+		Terraform: s.terraform, Dial: dial, Check: checker(s.cluster, s.folder, b, o.authority),
 		Play:    s.player(key, knownHosts, o.parallel, o.log),
 		Connect: s.connector(dial), Ansible: playbook, Bundle: handler(b),
 		Forget:   func(m fleet.Machine) error { return remote.Forget(knownHosts, m.SSH.Host, m.SSH.Port) },

@@ -28,6 +28,7 @@ type view struct {
 	// kube is nil before there is a kubeconfig.
 	kube    *kube.Cluster
 	options kube.Options
+	dial    phase.Dial
 	closers
 }
 
@@ -44,12 +45,12 @@ func openView(ctx context.Context, con *console, flags *clusterFlags) (*view, er
 	}
 	v := &view{flags: flags, spec: cluster, folder: folder}
 	v.fleet, v.fleetErr = knownMachines(ctx, folder)
-	dial := dialer(cluster, keyFile(cluster, folder), folder.KnownHosts())
+	v.dial = dialer(cluster, keyFile(cluster, folder), folder.KnownHosts())
 	v.options = kube.Options{
 		Fleet: v.fleet, Version: cluster.Spec.Kubernetes.Version, Plugin: cluster.Spec.Network.Plugin,
-		Run: asRoot(dial),
+		Run: asRoot(v.dial),
 	}
-	v.kube, err = kube.Connect(v.reachable(con, dial))
+	v.kube, err = kube.Connect(v.reachable(con))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(&Error{Cause: err, Hint: flags.again("up --only kubeconfig")}, v.Close())
 	}
@@ -58,12 +59,12 @@ func openView(ctx context.Context, con *console, flags *clusterFlags) (*view, er
 
 // reachable is a kubeconfig that works from here, behind a bastion too. Where nobody can log in, it is
 // the cluster's own: what cannot be asked is then told as such.
-func (v *view) reachable(con *console, dial phase.Dial) string {
+func (v *view) reachable(con *console) string {
 	path := v.folder.Kubeconfig()
 	if len(v.fleet) == 0 {
 		return path
 	}
-	forward := &apiForward{dial: dial}
+	forward := &apiForward{dial: v.dial}
 	v.closers = append(v.closers, forward)
 	reached, err := forward.reach(v.fleet.ControlPlane(), path)
 	if errors.Is(err, os.ErrNotExist) {

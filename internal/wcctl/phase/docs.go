@@ -43,6 +43,9 @@ release, the subnets, the endpoint, the certificate's names, the pod network. A 
 says something else is refused with both values: a plan that listed it would promise what ` + "`up`" + `
 cannot do.
 
+Where the control plane is gone and workers are still in its cluster, ` + "`up`" + ` refuses to make another one:
+they would not be taken in. [A backup](backup.md) brings the lost one back.
+
 A setting for which Terraform would delete or replace the control plane's machine (another region,
 subnet or disk of the machines) is refused while that machine answers and has a cluster.
 

@@ -46,22 +46,28 @@ func (r *Run) unchangeable(ctx context.Context, machines fleet.Fleet) error {
 	if s == nil || s.made == nil {
 		return nil
 	}
-	want := fixed(r.Cluster)
-	var changed []string
-	for path, was := range s.made {
-		if now, ok := want[path]; ok && now != was {
-			changed = append(changed, fmt.Sprintf("%s is %q, but the cluster was made with %q", path, now, was))
-		}
-	}
+	changed := changedSettings(r.Cluster, s.made)
 	if len(changed) == 0 {
 		return nil
 	}
-	slices.Sort(changed)
 	return &Error{
 		Phase: controlPlaneName, Host: control.Name,
 		Cause: fmt.Errorf("%s, and that cannot be changed", strings.Join(changed, "; ")),
 		Hint:  putBackHint,
 	}
+}
+
+// changedSettings are those of a configuration that are not as a cluster was made, in words.
+func changedSettings(c *spec.Cluster, made map[string]string) []string {
+	want := fixed(c)
+	var changed []string
+	for path, was := range made {
+		if now, ok := want[path]; ok && now != was {
+			changed = append(changed, fmt.Sprintf("%s is %q, but the cluster was made with %q", path, now, was))
+		}
+	}
+	slices.Sort(changed)
+	return changed
 }
 
 // settle writes down what the cluster was made with, once.

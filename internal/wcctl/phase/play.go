@@ -70,6 +70,11 @@ func (p play) Pending(ctx context.Context, r *Run) ([]Change, error) {
 		if err := r.unchangeable(ctx, all); err != nil {
 			return nil, err
 		}
+		if p.name == controlPlaneName {
+			if err := r.refuseOrphans(ctx, all); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var list []Change
 	for _, m := range targets {

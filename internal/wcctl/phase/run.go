@@ -134,6 +134,8 @@ type Run struct {
 	Parallel int
 	// Again does the chosen phases where they are done, too.
 	Again bool
+	// Restores tells that the control plane comes back from a backup: workers may wait for it.
+	Restores bool
 	// Force goes on with Down where a machine does not answer.
 	Force bool
 	// Patience is how long a machine that does not answer is waited for.

@@ -53,6 +53,8 @@ type world struct {
 	absent    []Object
 	unmet     []kube.Condition
 	events    []event.Event
+	// placed are the backups that were put in place.
+	placed []string
 	// forgotten are the machines whose host key was dropped.
 	forgotten []string
 }
@@ -446,6 +448,9 @@ func (s *fakeShell) Output(ctx context.Context, command string, stdin io.Reader)
 			s.world.startKubelet(s.host)
 		}
 		return "", nil
+	}
+	if strings.HasSuffix(command, placeScript) {
+		return s.world.put(s.host, command, stdin)
 	}
 	bin := filepath.Join(root, "bin")
 	if err := os.MkdirAll(bin, 0o700); err != nil {

@@ -84,7 +84,9 @@ func (c *checker) isForeign() bool {
 		return f.Cluster == "" && f.Authority != c.want.Authority
 	}
 	// The control plane knows better than wcctl: it may have been made anew since.
-	if controlPlane := c.controlPlane(); controlPlane != nil {
+	// One without any, beside workers of the cluster that is known here, is coming back from a backup.
+	controlPlane := c.controlPlane()
+	if controlPlane != nil && (controlPlane.Authority != "" || c.want.Authority == "") {
 		return f.Authority != controlPlane.Authority
 	}
 	return c.want.Authority != "" && f.Authority != c.want.Authority
