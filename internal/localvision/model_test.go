@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"image"
 	"image/jpeg"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/wastecoach/wastecoach/internal/convnet"
@@ -100,6 +103,37 @@ func BenchmarkPhoto(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkMemory is what the process holds more once the model has looked at a photo. Run it alone: the weights
+// are read once.
+func BenchmarkMemory(b *testing.B) {
+	var photo bytes.Buffer
+	if err := jpeg.Encode(&photo, image.NewRGBA(image.Rect(0, 0, 1024, 768)), nil); err != nil {
+		b.Fatal(err)
+	}
+	before := resident(b)
+	m := setup(b)
+	for b.Loop() {
+		if _, err := m.Complete(b.Context(), modelcall.Prompt{JPEG: photo.Bytes()}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(resident(b)-before, "MiB")
+}
+
+// resident is the process's memory in MiB.
+func resident(b *testing.B) float64 {
+	b.Helper()
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("memory is told by Linux only")
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(statm))[1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(pages*os.Getpagesize()) / (1 << 20)
 }
 
 var _ modelcall.Model = (*localvision.Model)(nil)
