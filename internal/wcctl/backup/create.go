@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +120,7 @@ func repack(from io.Reader, o Options, out *writer) (Manifest, error) {
 		}
 	}
 	// What is left of the stream is padding; the command ends only when it is read.
-	if _, err := io.Copy(io.Discard, zipped); err != nil {
+	if _, err := io.Copy(io.Discard, zipped); err != nil { //nolint:gosec // nothing of it is kept
 		return manifest, fmt.Errorf("reading what the machine sends: %w", err)
 	}
 	return manifest, nil
@@ -193,7 +192,7 @@ func manifestOf(facts map[string]string, o Options) (Manifest, error) {
 		m.Files[name] = file
 	}
 	if m.Authority() == "" {
-		return m, errors.New("the machine has no " + filepath.Join("/", authority) + ": it is no control plane")
+		return m, errors.New("the machine has no /" + authority + ": it is no control plane")
 	}
 	return m, nil
 }

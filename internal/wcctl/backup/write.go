@@ -89,7 +89,8 @@ func (w *writer) add(name string, mode int64, content io.Reader) error {
 
 func (w *writer) entry(name string, mode, size int64, content io.Reader) error {
 	header := &tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Mode: mode & 0o777, Size: size, ModTime: w.manifest.At, Format: tar.FormatPAX,
+		Typeflag: tar.TypeReg, Name: name, Mode: mode & 0o777, Size: size,
+		ModTime: w.manifest.At, Format: tar.FormatPAX,
 	}
 	err := w.tar.WriteHeader(header)
 	if err == nil {

@@ -54,7 +54,9 @@ func TestSteadyWithoutFailures(t *testing.T) {
 		BaseURL: server.URL, Tokens: login(t, user), HTTP: &http.Client{Transport: wire},
 	})
 	check(t, err)
-	_, err = bench.Steady{Client: c, Polls: 100, Photos: 10, Duration: time.Second, Patience: time.Minute}.Run(t.Context())
+	_, err = bench.Steady{
+		Client: c, Polls: 100, Photos: 10, Duration: time.Second, Patience: time.Minute,
+	}.Run(t.Context())
 	check(t, err)
 	if n := wire.Noted(); n.Failed != 0 || n.TroubledSeconds != 0 || n.Requests == 0 || n.P50 <= 0 {
 		t.Errorf("%+v", n)

@@ -45,7 +45,7 @@ With -o json the file's manifest is printed, as by wcctl backup list.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&opts.path, "to", "", "write this `FILE` (default: one named by the time in the state folder's backups)")
+	f.StringVar(&opts.path, "to", "", "write this `FILE` (default: one in the state folder, named by the time)")
 	f.IntVar(&opts.keep, "keep", 0, "then remove all but that many of the state folder's backups, 0 removes none")
 	opts.format.register(cmd)
 	opts.clusterFlags.register(cmd)
@@ -168,6 +168,7 @@ func tellCluster(ctx context.Context, con *console, k *kube.Cluster, b backup.Ba
 		})
 	}
 	if err != nil {
-		fmt.Fprintf(con.err, "wcctl: the cluster was not told of the backup, so wcctl status shows an older one: %v\n", err)
+		fmt.Fprintf(con.err,
+			"wcctl: the cluster was not told of the backup, so wcctl status shows an older one: %v\n", err)
 	}
 }

@@ -37,7 +37,7 @@ const (
 	keyPostgres  = "postgres-password"
 	keyRedis     = "redis-password"
 	keyS3Access  = "s3-access-key"
-	keyS3Secret  = "s3-secret-key"
+	keyS3Secret  = "s3-secret-key" //nolint:gosec // a name
 	keyMaster    = "auth-master-key"
 	keyProviders = "auth-providers"
 	keyIDP       = "idp-client-secret"

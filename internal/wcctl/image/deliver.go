@@ -83,7 +83,7 @@ func openLayout(dir string) (layout.Path, error) {
 
 // SaveSBOMs writes the bills of materials into dir.
 func (i Image) SaveSBOMs(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // to be read by all
 		return fmt.Errorf("making the folder of SBOMs: %w", err)
 	}
 	for _, p := range i.Parts {

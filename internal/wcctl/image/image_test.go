@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -110,7 +110,7 @@ func TestAnImageHoldsAProgramAndWhatItNeeds(t *testing.T) {
 		t.Error("the user has no name")
 	}
 	program := filepath.Join(t.TempDir(), "auth")
-	if err := os.WriteFile(program, files["usr/local/bin/auth"], 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(program, files["usr/local/bin/auth"], 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program)
@@ -182,7 +182,7 @@ func TestAFailedBuildNamesTheProgram(t *testing.T) {
 
 func TestImagesOfTwoPlatformsArePushedAndSaved(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo))))
 	t.Cleanup(server.Close)
 	img := build(t, options(t, "linux/amd64", "linux/arm64"))
 	ref := image.Ref(strings.TrimPrefix(server.URL, "http://")+"/wc", "auth", "1.2.3")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -82,7 +83,11 @@ func TestLook(t *testing.T) {
 		}
 		return "file: etc/kubernetes/pki/apiserver.crt\n" + string(block), nil
 	}
-	report := connected(t, server.URL, healthy()).Look(t.Context(), opts)
+	cluster := connected(t, server.URL, healthy())
+	if err := cluster.RecordBackup(t.Context(), Backup{At: time.Now(), File: "backup.tar.gz"}); err != nil {
+		t.Fatal(err)
+	}
+	report := cluster.Look(t.Context(), opts)
 	for _, c := range report.Conditions {
 		// The fake serves its own version.
 		if c.State != OK && c.Name != "versions" {

@@ -99,7 +99,7 @@ func (p restore) sameAuthority(ctx context.Context, r *Run, workers fleet.Fleet)
 	r.lookAt(ctx, workers, 0)
 	return r.forEachHost(workers, func(h *host) error {
 		if h.err != nil {
-			return nil // it may be away; `up` joins it when it is back
+			return nil //nolint:nilerr // it may be away; `up` joins it when it is back
 		}
 		joined, err := h.shell.Output(ctx, joinedTo, nil)
 		if err != nil {

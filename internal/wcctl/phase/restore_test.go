@@ -132,7 +132,8 @@ func TestARestoreComesBeforeTheControlPlaneStarts(t *testing.T) {
 	if !slices.Equal(w.placed, []string{want}) {
 		t.Errorf("placed %q", w.placed)
 	}
-	if !slices.Contains(w.played, controlPlaneName+" "+control) || slices.Contains(w.played, workersName+" demo-worker-1") {
+	if !slices.Contains(w.played, controlPlaneName+" "+control) ||
+		slices.Contains(w.played, workersName+" demo-worker-1") {
 		t.Errorf("played %q", w.played)
 	}
 }

@@ -22,8 +22,10 @@ func TestAnInterruptEndsTheWholeGroup(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		// The grandchild ignores the interrupt, as a hanging compiler might.
-		ended <- proc.Command{Args: []string{"sh", "-c",
-			"sh -c 'trap \"\" INT; echo $$; sleep 600' & wait"}}.Stream(ctx, w)
+		ended <- proc.Command{Args: []string{
+			"sh", "-c",
+			"sh -c 'trap \"\" INT; echo $$; sleep 600' & wait",
+		}}.Stream(ctx, w)
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {

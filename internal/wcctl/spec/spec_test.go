@@ -199,7 +199,8 @@ func TestStartersShowEveryKey(t *testing.T) {
 // TestStarterDefaultsAreTrue: a commented-out default is what Default fills in.
 func TestStarterDefaultsAreTrue(t *testing.T) {
 	t.Parallel()
-	examples := regexp.MustCompile(`(?m)^ *#(domain|zoneID|photosBucket|stateBucket|bastion|keyFile|privateAddress):.*\n`)
+	examples := regexp.MustCompile(
+		`(?m)^ *#(domain|zoneID|photosBucket|stateBucket|bastion|keyFile|privateAddress):.*\n`)
 	for _, target := range spec.Targets() {
 		text, err := spec.Starter(target, "own", releases)
 		if err != nil {

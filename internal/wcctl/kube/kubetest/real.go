@@ -53,7 +53,7 @@ func Real(t testing.TB) *rest.Config {
 		"--disable-admission-plugins", "ServiceAccount")
 	config := &rest.Config{
 		Host: "https://" + secure, BearerToken: realToken, QPS: -1,
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true}, //nolint:gosec // its certificate is minutes old
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true}, // its certificate is minutes old
 	}
 	await(t, config)
 	return config
