@@ -110,7 +110,7 @@ spec:
     metadata: {labels: {app: steady}}
     spec:
       topologySpreadConstraints:
-        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule,
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, nodeTaintsPolicy: Honor,
            labelSelector: {matchLabels: {app: steady}}}
       containers: [{name: steady, image: %s, args: [pause]}]
 `, l.image("agnhost")))

@@ -70,6 +70,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
+    # The control plane, on which none of them may run, counts as no place.
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels:
         {{- include "service.selector" . | nindent 8 }}
