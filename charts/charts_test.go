@@ -21,20 +21,25 @@ func TestGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join("testdata", v.name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s is not what the chart renders: go test ./charts -run Goldens -update", file)
-			}
+			checkGolden(t, filepath.Join("testdata", v.name+".yaml"), got)
 		})
+	}
+}
+
+// checkGolden compares what a chart renders with the file, or writes it.
+func checkGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what the chart renders: go test ./charts -run Goldens -update", file)
 	}
 }
 

@@ -52,17 +52,23 @@ func (w *warnings) take() []string {
 	return texts
 }
 
-// TestDryRun lets a real API server, with KEDA's own definitions, look at every object. What it warns of,
-// e.g. pods that the restricted level forbids, is a fault.
-func TestDryRun(t *testing.T) {
-	t.Parallel()
-	config := kubetest.Real(t)
-	heard := &warnings{}
+// apiServer is a real one, with a client, and what that client is warned of.
+func apiServer(t *testing.T) (*rest.Config, dynamic.Interface, *warnings) {
+	t.Helper()
+	config, heard := kubetest.Real(t), &warnings{}
 	config.WarningHandler = heard
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return config, client, heard
+}
+
+// TestDryRun lets a real API server, with KEDA's own definitions, look at every object. What it warns of,
+// e.g. pods that the restricted level forbids, is a fault.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	config, client, heard := apiServer(t)
 	define(t, client)
 	mapper := kinds(t, config)
 	namespaces(t, config)
@@ -113,13 +119,7 @@ func dryRun(
 // TestDryRunFindsFaults shows that the check above can fail.
 func TestDryRunFindsFaults(t *testing.T) {
 	t.Parallel()
-	config := kubetest.Real(t)
-	heard := &warnings{}
-	config.WarningHandler = heard
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	config, client, heard := apiServer(t)
 	namespaces(t, config)
 	deployment := func(field string) *unstructured.Unstructured {
 		var o unstructured.Unstructured
@@ -133,7 +133,7 @@ spec: {containers: [{name: a, image: a` + field + `}]}}}}`
 	}
 	deployments := client.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"})
 	create := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}
-	_, err = deployments.Namespace("data").Create(t.Context(), deployment(", imagePolicy: Never"), create)
+	_, err := deployments.Namespace("data").Create(t.Context(), deployment(", imagePolicy: Never"), create)
 	if err == nil || !strings.Contains(err.Error(), "imagePolicy") {
 		t.Errorf("a misspelled field: %v", err)
 	}

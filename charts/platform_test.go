@@ -1,9 +1,6 @@
 package charts_test
 
 import (
-	"flag"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,13 +8,8 @@ import (
 	"testing"
 
 	"helm.sh/helm/v4/pkg/action"
-	"helm.sh/helm/v4/pkg/chart/common"
-	"helm.sh/helm/v4/pkg/chart/loader/archive"
-	"helm.sh/helm/v4/pkg/chart/v2/loader"
-	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/wastecoach/wastecoach/charts"
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/release"
 )
@@ -52,35 +44,7 @@ func platformCases() []platformCase {
 // renderPlatform is a release's manifest in that namespace.
 func renderPlatform(t *testing.T, c platformCase) (string, error) {
 	t.Helper()
-	var files []*archive.BufferedFile
-	err := fs.WalkDir(charts.Files, c.chart, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := charts.Files.ReadFile(p)
-		files = append(files, &archive.BufferedFile{Name: strings.TrimPrefix(p, c.chart+"/"), Data: data})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := loader.LoadFiles(files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	values, err := loader.LoadValues(strings.NewReader(c.values))
-	if err != nil {
-		t.Fatal(err)
-	}
-	install := action.NewInstall(action.NewConfiguration())
-	install.DryRunStrategy = action.DryRunClient
-	install.ReleaseName, install.Namespace = c.chart, c.namespace
-	install.KubeVersion = &common.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
-	made, err := install.RunWithContext(t.Context(), loaded, values)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(made.(*releasev1.Release).Manifest) + "\n", nil
+	return renderIn(t, c.chart, c.chart, c.namespace, values(t, c.values))
 }
 
 func TestPlatformGoldens(t *testing.T) {
@@ -92,20 +56,7 @@ func TestPlatformGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", "platform", c.name+".yaml")
-			// The flag is charts_test.go's.
-			if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s is not what the chart renders: go test ./charts -run PlatformGoldens -update", path)
-			}
+			checkGolden(t, filepath.Join("testdata", "platform", c.name+".yaml"), got)
 		})
 	}
 }
@@ -113,13 +64,9 @@ func TestPlatformGoldens(t *testing.T) {
 func TestPlatformLint(t *testing.T) {
 	t.Parallel()
 	for _, c := range platformCases() {
-		values, err := loader.LoadValues(strings.NewReader(c.values))
-		if err != nil {
-			t.Fatal(err)
-		}
 		lint := action.NewLint()
 		lint.Strict, lint.Namespace = true, c.namespace
-		for _, err := range lint.Run([]string{c.chart}, values).Errors {
+		for _, err := range lint.Run([]string{c.chart}, values(t, c.values)).Errors {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -86,13 +86,19 @@ func computed(t *testing.T, name string, vals map[string]any) common.Values {
 // render returns the manifest of a release, hooks included, in a namespace of its name.
 func render(t *testing.T, name, releaseName string, vals map[string]any) (string, error) {
 	t.Helper()
+	return renderIn(t, name, releaseName, releaseName, vals)
+}
+
+// renderIn is render for a namespace of another name.
+func renderIn(t *testing.T, name, releaseName, namespace string, vals map[string]any) (string, error) {
+	t.Helper()
 	version, err := common.ParseKubeVersion(kubeVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
 	install := action.NewInstall(action.NewConfiguration())
 	install.DryRunStrategy = action.DryRunClient
-	install.ReleaseName, install.Namespace, install.KubeVersion = releaseName, releaseName, version
+	install.ReleaseName, install.Namespace, install.KubeVersion = releaseName, namespace, version
 	rel, err := install.RunWithContext(t.Context(), load(t, name), maps.Clone(vals))
 	if err != nil {
 		return "", err

@@ -281,17 +281,23 @@ func TestSecretsAreMadeOnceAndTheClustersWin(t *testing.T) {
 	}
 }
 
+// wantEnforced checks which pods a namespace takes.
+func (w *world) wantEnforced(t *testing.T, name, level string) {
+	t.Helper()
+	namespace, err := w.kube.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != level {
+		t.Errorf("%s enforces %q", name, got)
+	}
+}
+
 func TestNamespacesTakeRestrictedPodsOnly(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.mustDeploy(t, "1", "")
-	namespace, err := w.kube.CoreV1().Namespaces().Get(t.Context(), "waste", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
-		t.Errorf("it enforces %q", got)
-	}
+	w.wantEnforced(t, "waste", "restricted")
 }
 
 func TestTheWayInMayHaveTheNodesPorts(t *testing.T) {
@@ -303,13 +309,7 @@ func TestTheWayInMayHaveTheNodesPorts(t *testing.T) {
 	if _, err := w.deployer.Run(t.Context(), deploy.Request{Platform: true}); err != nil {
 		t.Fatal(err)
 	}
-	namespace, err := w.kube.CoreV1().Namespaces().Get(t.Context(), "ingress", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != "privileged" {
-		t.Errorf("it enforces %q", got)
-	}
+	w.wantEnforced(t, "ingress", "privileged")
 }
 
 func TestImagesAreOnTheNodesBeforePodsNeedThem(t *testing.T) {
