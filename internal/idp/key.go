@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -86,7 +88,7 @@ func makeKeyFile(path string) (signingKey, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
 	// A crash must not leave half a key under the name.
-	if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
+	if err := renameio.WriteFile(path, text, 0o600); err != nil {
 		return key, fmt.Errorf("writing the provider's signing key: %w", err)
 	}
 	return key, nil

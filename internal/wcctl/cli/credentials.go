@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/wastecoach/wastecoach/internal/client"
 )
 
@@ -121,16 +123,7 @@ func (c credentials) write(doc credentialsDocument) error {
 	if err != nil {
 		return fmt.Errorf("encoding the login: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(c.path), ".credentials-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("keeping the login: %w", err)
-	}
-	defer func() { _ = os.Remove(temp.Name()) }() // gone after the rename
-	_, err = temp.Write(append(data, '\n'))
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), c.path)
-	}
-	if err != nil {
+	if err := renameio.WriteFile(c.path, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keeping the login: %w", err)
 	}
 	return nil

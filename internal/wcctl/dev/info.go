@@ -68,7 +68,35 @@ func Find(data Folder) (Info, error) {
 }
 
 // publish tells other commands where the stack is.
-func publish(info Info) error {
+func (s *stack) publish() (Info, error) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	info := s.info()
+	if err := writeInfo(info); err != nil {
+		return info, err
+	}
+	s.published = true
+	return info, nil
+}
+
+// republish tells them of a new process. Two servers may come back at once: the later word counts.
+func (s *stack) republish() error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if !s.published {
+		return nil
+	}
+	return writeInfo(s.info())
+}
+
+func (s *stack) unpublish() {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.published = false
+	_ = devstate.Remove(string(s.cfg.Data)) // a stale one is recognized
+}
+
+func writeInfo(info Info) error {
 	state := devstate.State{
 		PID: info.PID, URL: info.URL, Replicas: map[string][]string{}, RedisAddr: info.Redis,
 		RedisPassword: info.RedisPassword,

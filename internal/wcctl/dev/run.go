@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/wastecoach/wastecoach/internal/telemetry"
-	"github.com/wastecoach/wastecoach/internal/wcctl/devstate"
 )
 
 // stopBudget is what each part gets to stop, beyond Grace.
@@ -43,10 +42,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // keep is keep for a stack: other commands hear of a server's new process.
 func (s *stack) keep(ctx context.Context, name string, srv server) *child {
 	return keep(ctx, name, srv, s.logger, func() {
-		if !s.published.Load() {
-			return
-		}
-		if err := publish(s.info()); err != nil {
+		if err := s.republish(); err != nil {
 			s.logger.WarnContext(ctx, "state not written", "error", err.Error())
 		}
 	})
@@ -64,13 +60,11 @@ func (c Config) getenv(key string) string {
 
 // ready tells everybody and waits for the end of ctx.
 func (s *stack) ready(ctx context.Context) error {
-	info := s.info()
-	if err := publish(info); err != nil {
+	info, err := s.publish()
+	if err != nil {
 		return err
 	}
-	s.published.Store(true)
-	defer s.published.Store(false)
-	defer func() { _ = devstate.Remove(string(s.cfg.Data)) }() // a stale one is recognized
+	defer s.unpublish()
 	if err := s.lock.tell(info.URL); err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/wastecoach/wastecoach/internal/migrate"
 )
 
@@ -88,10 +90,7 @@ func readJSON(path string, into any) error {
 func writeJSON(path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
-		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = renameio.WriteFile(path, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 )
 
 // stack is one run of everything.
@@ -27,8 +27,9 @@ type stack struct {
 
 	postgres, redis, s3   *child
 	openID, inside, proxy *listening
-	// published tells that other commands know the stack.
-	published atomic.Bool
+	// publishing is held while other commands are told where the stack is; published, that they know.
+	publishing sync.Mutex
+	published  bool
 }
 
 // part is one line of the list that is started, shown and stopped.

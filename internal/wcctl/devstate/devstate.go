@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 )
 
 // State is one running stack.
@@ -68,16 +70,7 @@ func Write(dir string, s State) error {
 	if err != nil {
 		return fmt.Errorf("encoding the state of wcctl dev: %w", err)
 	}
-	temp, err := os.CreateTemp(dir, ".run-*.json") // mode 0600
-	if err != nil {
-		return fmt.Errorf("writing the state of wcctl dev: %w", err)
-	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone after the rename
-	_, err = temp.Write(append(data, '\n'))
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), Path(dir))
-	}
-	if err != nil {
+	if err := renameio.WriteFile(Path(dir), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the state of wcctl dev: %w", err)
 	}
 	return nil

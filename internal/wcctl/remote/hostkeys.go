@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/gofrs/flock"
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
@@ -125,7 +127,7 @@ func (k *hostKeys) pin(address string, key ssh.PublicKey) error {
 		data = append(data, '\n')
 	}
 	data = append(data, knownhosts.Line([]string{address}, key)+"\n"...)
-	if err := replaceFile(k.file, data); err != nil {
+	if err := renameio.WriteFile(k.file, data, 0o600); err != nil {
 		return k.fault(err)
 	}
 	return nil
@@ -153,24 +155,7 @@ func Forget(knownHosts, host string, port int) error {
 			kept.WriteString(line)
 		}
 	}
-	return replaceFile(knownHosts, []byte(kept.String()))
-}
-
-// replaceFile writes anew beside and renames: OpenSSH may read at any moment.
-func replaceFile(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
+	return renameio.WriteFile(knownHosts, []byte(kept.String()), 0o600)
 }
 
 // lockFile keeps other processes, and other logins of this one, from writing the file.

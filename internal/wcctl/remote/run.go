@@ -106,10 +106,10 @@ func (c *Client) Stream(
 	case err := <-done:
 		return c.exitCode(err)
 	case <-ctx.Done():
-		c.kill(mark)
+		c.kill(mark, done)
 		return 0, fmt.Errorf("%s: %s: %w", c.options.Machine.Name, firstLine(command), context.Cause(ctx))
 	case <-c.stopping:
-		c.kill(mark)
+		c.kill(mark, done)
 		return 0, fmt.Errorf("%s: %s: %w", c.options.Machine.Name, firstLine(command), context.Canceled)
 	case <-c.done:
 		return 0, c.ended(io.EOF)
@@ -120,11 +120,10 @@ func (c *Client) Stream(
 const killTimeout = 5 * time.Second
 
 // kill ends a command and all its children by the mark in their environment: sshd ignores signals
-// for root's sessions, and a closed session leaves its command running.
-func (c *Client) kill(mark string) {
-	killed := make(chan struct{})
+// for root's sessions, and a closed session leaves its command running. It waits for the command's
+// end, since what tidies up behind itself would be cut off by a closed standard error.
+func (c *Client) kill(mark string, ended <-chan error) {
 	go func() {
-		defer close(killed)
 		session, err := c.ssh.NewSession()
 		if err != nil {
 			return
@@ -134,7 +133,7 @@ func (c *Client) kill(mark string) {
 			" /proc/[0-9]*/environ); do p=${p%/environ}; kill \"${p#/proc/}\"; done 2>/dev/null"))
 	}()
 	select {
-	case <-killed:
+	case <-ended:
 	case <-c.done:
 	case <-time.After(killTimeout):
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 )
 
 // FolderName is the state folder's name beside wastecoach.yaml.
@@ -83,17 +85,8 @@ func (f Folder) Logs() string { return f.path("logs") }
 // WriteFile replaces a file at once and readable by its owner alone: after a crash it is the old
 // one or the new one.
 func WriteFile(path string, data []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
+	if err := renameio.WriteFile(path, data, privateFile, renameio.WithStaticPermissions(privateFile)); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	_, err = temp.Write(data)
-	err = errors.Join(err, temp.Chmod(privateFile), temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(temp.Name()))
 	}
 	return nil
 }
