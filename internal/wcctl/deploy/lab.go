@@ -64,7 +64,7 @@ func (d *Deployer) labValues(chart, tag string) map[string]any {
 			}},
 		}
 	case serviceChart:
-		values := map[string]any{"ca": map[string]any{"configMap": systemCA, "key": caKey}}
+		values := map[string]any{"ca": map[string]any{"configMap": systemCA}}
 		if d.Edge != "" {
 			var names []any
 			for _, host := range []string{"api", "files", "idp"} {

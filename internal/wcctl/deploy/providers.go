@@ -27,6 +27,8 @@ func (d *Deployer) labProvider(v vault) error {
 		"id": "lab", "name": "Lab", "issuer": d.issuer(), "client_id": labClient,
 		"client_secret": v[keyIDP], "redirect_uris": []string{loopbackRedirect}, "interactive": false,
 		"audiences": []string{labApp},
+		// It is no public address: the way in of the lab's machines.
+		"networks": []string{d.Spec.Spec.Local.Subnet},
 	}})
 	if err != nil {
 		return fmt.Errorf("encoding the login provider: %w", err)
