@@ -83,6 +83,23 @@ func (w *wantedRelease) request(ctx context.Context, path string, args []string)
 	return r, err
 }
 
+// command is the wcctl deploy that brings what r asks for.
+func (w *wantedRelease) command(r deploy.Request) string {
+	words := append([]string{"deploy"}, r.Services...)
+	if w.all {
+		words = []string{"deploy", "--all"}
+	}
+	if w.image != "" {
+		words = append(words, "--image", quote(w.image))
+	} else {
+		words = append(words, "--tag", quote(r.Image.Tag))
+	}
+	if w.strategy != "" {
+		words = append(words, "--strategy", w.strategy)
+	}
+	return strings.Join(words, " ")
+}
+
 // commitTag is what wcctl build calls the images of this checkout.
 func commitTag(ctx context.Context, path string, args []string) (string, error) {
 	again := strings.Join(append([]string{path}, args...), " ") + " --tag TAG"
@@ -180,7 +197,7 @@ func runDeploy(ctx context.Context, con *console, opts *deployOptions, args []st
 	if opts.dryRun {
 		return runDiff(ctx, con, &diffOptions{
 			clusterFlags: opts.clusterFlags, wantedRelease: opts.wantedRelease, output: opts.output,
-			exitDone: true, command: deployPath,
+			exitDone: true, path: deployPath,
 		}, args)
 	}
 	cluster, folder, err := opts.open(con)
@@ -196,13 +213,7 @@ func runDeploy(ctx context.Context, con *console, opts *deployOptions, args []st
 			Hint:  "wcctl config validate" + fileArgument(opts.file.path(con)), ExitCode: exitUsage,
 		}
 	}
-	command := strings.TrimPrefix(deployPath, "wcctl ") + " " + strings.Join(request.Services, " ")
-	if opts.all {
-		command = "deploy --all"
-	}
-	if request.Image.Tag != "" {
-		command += " --tag " + request.Image.Tag
-	}
+	command := opts.command(request)
 	h, ctx, err := hold(ctx, con, folder, "deploy")
 	if err != nil {
 		return clusterError(ctx, &opts.clusterFlags, command, "", err)

@@ -23,11 +23,12 @@ type diffOptions struct {
 	output outputFormat
 	// exitDone is for a dry run: changes are no news then.
 	exitDone bool
-	command  string
+	// path is how the command is called.
+	path string
 }
 
 func newDiff(con *console) *cobra.Command {
-	opts := diffOptions{command: diffPath}
+	opts := diffOptions{path: diffPath}
 	cmd := &cobra.Command{
 		Use:   "diff [SERVICE...]",
 		Short: "Show what wcctl deploy would change",
@@ -52,7 +53,7 @@ The exit code is 3 where there are changes. With -o json it is one document:
 }
 
 func runDiff(ctx context.Context, con *console, opts *diffOptions, args []string) error {
-	request, err := opts.request(ctx, opts.command, args)
+	request, err := opts.request(ctx, opts.path, args)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func runDiff(ctx context.Context, con *console, opts *diffOptions, args []string
 	}
 	return &Error{
 		Cause: errors.New(counted(count, "object") + " would change"), ExitCode: exitChanges,
-		Hint: opts.again("deploy --tag " + request.Image.Tag),
+		Hint: opts.again(opts.command(request)),
 	}
 }
 
