@@ -67,7 +67,7 @@ func New(opts Options) (*Client, error) {
 		answered: new(atomic.Bool),
 	}
 	if c.http == nil {
-		c.http = &http.Client{Transport: newTransport()}
+		c.http = &http.Client{Transport: NewTransport()}
 	}
 	if c.sleep == nil {
 		c.sleep = sleep
@@ -85,7 +85,8 @@ func (c *Client) WithTokens(tokens TokenSource) *Client {
 	return &clone
 }
 
-func newTransport() *http.Transport {
+// NewTransport is what a Client uses where Options.HTTP is nil.
+func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() // as net/http documents
 	t.MaxIdleConnsPerHost = idlePerHost
 	t.ResponseHeaderTimeout = headerTimeout

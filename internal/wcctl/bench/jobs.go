@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wastecoach/wastecoach/internal/client"
+	"github.com/wastecoach/wastecoach/internal/job"
 )
 
 const (
@@ -156,6 +157,28 @@ func startOne(ctx context.Context, c *client.Client) (client.Snapshot, error) {
 	return c.CreateAnalysis(ctx, client.AnalysisRequest{
 		UploadID: upload, IdempotencyKey: uuid.Must(uuid.NewV7()).String(),
 	})
+}
+
+// One analyzes a photo until ctx ends and tells how it went; another end than success is an error.
+func One(ctx context.Context, c *client.Client) (job.Job, error) {
+	s, err := startOne(ctx, c)
+	if err != nil {
+		return job.Job{}, err
+	}
+	found := s.Job
+	for !found.Status.Final() {
+		if sleep(ctx, s.PollAfter); ctx.Err() != nil {
+			return found, fmt.Errorf("job %s was %s: %w", found.ID, found.Status, context.Cause(ctx))
+		}
+		if s, err = c.Analysis(ctx, found.ID.String(), ""); err != nil {
+			return found, err
+		}
+		found = s.Job
+	}
+	if found.Status != job.Succeeded {
+		return found, fmt.Errorf("job %s ended as %s", found.ID, found.Status)
+	}
+	return found, nil
 }
 
 // newPhoto is a JPEG of random blocks: its exact and its perceptual hash are new.

@@ -81,7 +81,7 @@ cancels what runs on the server too, prints the answers so far and ends with 130
 
 // runAnalyze reads the files before it talks to the server, so that bad ones cost nothing.
 func runAnalyze(ctx context.Context, con *console, opts analyzeOptions) error {
-	c, err := opts.server.connect(con)
+	c, err := opts.server.connect(ctx, con)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ type pickupReport struct {
 }
 
 func runBenchPickup(ctx context.Context, con *console, opts benchPickupOptions) error {
-	c, err := opts.server.connect(con)
+	c, err := opts.server.connect(ctx, con)
 	if err != nil {
 		return err
 	}

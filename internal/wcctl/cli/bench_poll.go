@@ -117,7 +117,7 @@ func (o *benchPollOptions) complete(con *console, c *client.Client) error {
 }
 
 func runBenchPoll(ctx context.Context, con *console, opts benchPollOptions) error {
-	c, err := opts.server.connect(con)
+	c, err := opts.server.connect(ctx, con)
 	if err != nil {
 		return err
 	}

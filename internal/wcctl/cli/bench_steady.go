@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/wastecoach/wastecoach/internal/client"
 	"github.com/wastecoach/wastecoach/internal/wcctl/bench"
 )
 
@@ -95,14 +93,13 @@ type steadyReport struct {
 }
 
 func runBenchSteady(ctx context.Context, con *console, opts benchSteadyOptions) error {
-	address, err := opts.server.find(con)
+	address, transport, err := opts.server.reach(ctx, con)
 	if err != nil {
 		return err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() // as net/http documents
 	transport.MaxIdleConnsPerHost = steadyConnections
 	wire := &bench.Wire{Next: transport}
-	c, err := opts.server.connect(con)
+	c, err := newClient(address, transport)
 	if err != nil {
 		return err
 	}
@@ -110,13 +107,11 @@ func runBenchSteady(ctx context.Context, con *console, opts benchSteadyOptions) 
 	if err != nil {
 		return err
 	}
-	user, err := client.New(client.Options{
-		BaseURL: address, Tokens: tokens, HTTP: &http.Client{Transport: wire},
-		UserAgent: "wcctl/" + buildVersion().Version,
-	})
+	counted, err := newClient(address, wire)
 	if err != nil {
 		return err
 	}
+	user := counted.WithTokens(tokens)
 	ends, err := bench.Steady{
 		Client: user, Polls: opts.rate - photoRequests*opts.photos, Photos: opts.photos,
 		Duration: opts.duration, Patience: opts.patience,

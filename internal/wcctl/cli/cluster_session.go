@@ -57,6 +57,9 @@ type sessionOptions struct {
 	id       string
 	// log receives what children print.
 	log io.Writer
+	// tag is of services that are not there yet, evidence of what is kept where one does not become ready.
+	tag      string
+	evidence func(service string, text []byte) (string, error)
 	// image is what machines on this computer are made of; empty where it is made here.
 	image string
 	// cache is where the user wants images kept; empty leaves that to the program that makes them.
@@ -124,6 +127,9 @@ func (s *session) open(con *console, o sessionOptions) error {
 		Forget:   func(m fleet.Machine) error { return remote.Forget(knownHosts, m.SSH.Host, m.SSH.Port) },
 		Vars:     func(m fleet.Fleet) (phase.Vars, error) { return playVars(s.cluster, s.folder, b, m) },
 		Parallel: o.parallel, Patience: machinePatience,
+	}
+	if o.needsBundle() {
+		s.run.System = &system{bundle: b, dial: dial, tag: o.tag, log: o.log, evidence: o.evidence}
 	}
 	if s.cluster.Spec.Target == spec.Local {
 		s.run.Power = power{string(s.folder)}

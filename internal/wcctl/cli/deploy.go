@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	deployPath = "wcctl deploy"
+	deployPath    = "wcctl deploy"
+	providersHint = "kubectl -n auth create secret generic auth --from-file=AUTH_PROVIDERS=providers.json"
 	// deployTimeout is for a migration and for a slow start on a loaded node.
 	deployTimeout = 10 * time.Minute
 	// deployDrain is longer than it takes until no proxy sends the old color anything.
@@ -209,7 +210,7 @@ func runDeploy(ctx context.Context, con *console, opts *deployOptions, args []st
 	}
 	if cluster.Spec.Domain == "" {
 		return &Error{
-			Cause: errors.New("spec.domain is missing: nobody knows where the system shall answer"),
+			Cause: errNoDomain,
 			Hint:  "wcctl config validate" + fileArgument(opts.file.path(con)), ExitCode: exitUsage,
 		}
 	}
@@ -328,7 +329,7 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 	case errors.Is(err, deploy.ErrNoProviders):
 		return &Error{
 			Cause: err, Log: log,
-			Hint: "kubectl -n auth create secret generic auth --from-file=AUTH_PROVIDERS=providers.json",
+			Hint: providersHint,
 		}
 	}
 	return clusterError(ctx, flags, command, log, err)

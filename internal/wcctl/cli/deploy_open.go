@@ -16,8 +16,11 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
+	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 	"github.com/wastecoach/wastecoach/internal/wcctl/phase"
+	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
@@ -40,22 +43,29 @@ func openDeployer(
 	if v.kube == nil {
 		return nil, nil, errors.Join(noCluster(flags, v.folder), v.Close())
 	}
-	var files fs.FS = charts.Files
+	d := newDeployer(v.kube, v.spec, v.folder, v.fleet, log)
+	d.Timeout, d.Drain = w.timeout, w.drain
 	if w.charts != "" {
-		files = os.DirFS(w.charts)
+		d.Charts = os.DirFS(w.charts)
 	}
-	edge := ""
-	for _, m := range v.fleet {
+	return v, d, nil
+}
+
+// newDeployer works with the charts of this wcctl; nobody hears of its events yet.
+func newDeployer(
+	cluster *kube.Cluster, c *spec.Cluster, folder workspace.Folder, machines fleet.Fleet, log io.Writer,
+) *deploy.Deployer {
+	d := &deploy.Deployer{
+		Kube: cluster.Client(), Helm: helm.New(cluster.Config(), log), Charts: charts.Files, Spec: c,
+		Secrets: keeper{filepath.Join(string(folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
+		Poll: podPoll,
+	}
+	for _, m := range machines {
 		if m.Edge {
-			edge = m.Address
+			d.Edge = m.Address
 		}
 	}
-	return v, &deploy.Deployer{
-		Edge: edge,
-		Kube: v.kube.Client(), Helm: helm.New(v.kube.Config(), log), Charts: files, Spec: v.spec,
-		Secrets: keeper{filepath.Join(string(v.folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
-		Timeout: w.timeout, Drain: w.drain, Poll: podPoll,
-	}, nil
+	return d
 }
 
 // keeper is a file that its owner alone may read.

@@ -42,7 +42,7 @@ an address that it cannot open: paste that address here.`,
 }
 
 func runLogin(ctx context.Context, con *console, opts loginOptions) error {
-	c, err := opts.server.connect(con)
+	c, err := opts.server.connect(ctx, con)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func newLogout(con *console) *cobra.Command {
 
 // runLogout forgets the login here even where the server cannot be told.
 func runLogout(ctx context.Context, con *console, srv server) error {
-	c, err := srv.connect(con)
+	c, err := srv.connect(ctx, con)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 type planOptions struct {
 	clusterFlags
 	bundle   string
+	tag      string
 	from     string
 	only     []string
 	parallel int
@@ -44,10 +45,13 @@ The exit code is 0 when there is nothing to do and 3 when there is.`,
 	registerPhases(cmd, &opts.from, &opts.only, &opts.parallel)
 	cmd.Flags().StringVar(&opts.bundle, "bundle", "", bundleUsage)
 	_ = cmd.MarkFlagDirname("bundle") // the flag is there
+	cmd.Flags().StringVar(&opts.tag, "tag", "", tagUsage)
 	opts.output.register(cmd)
 	opts.register(cmd)
 	return cmd
 }
+
+const tagUsage = "the version of services that are not there yet (default: the commit, as wcctl build names it)"
 
 // registerPhases adds the flags that choose phases.
 func registerPhases(cmd *cobra.Command, from *string, only *[]string, parallel *int) {
@@ -92,6 +96,7 @@ func runPlan(ctx context.Context, con *console, opts *planOptions) error {
 	}
 	s, err := openSession(con, cluster, folder, sessionOptions{
 		flags: &opts.clusterFlags, bundle: opts.bundle, parallel: opts.parallel, dry: true, log: io.Discard,
+		tag: opts.tag,
 	})
 	if err != nil {
 		return clusterError(ctx, &opts.clusterFlags, "plan", "", err)

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -14,13 +16,20 @@ import (
 
 const fallbackServer = "http://127.0.0.1:8080"
 
-// server is the value of --server.
-type server struct{ url string }
+// server is the value of --server, or of --cluster.
+type server struct {
+	url     string
+	cluster string
+}
 
 func (s *server) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.url, "server", "",
 		"address of Waste Coach (default: WCCTL_SERVER, else the running wcctl dev,\nelse "+
 			fallbackServer+")")
+	cmd.Flags().StringVar(&s.cluster, "cluster", "",
+		"the system of this cluster's `FILE`, through its machines: no DNS is asked")
+	_ = cmd.MarkFlagFilename("cluster", "yaml", "yml") // the flag is there
+	cmd.MarkFlagsMutuallyExclusive("server", "cluster")
 }
 
 // find returns the address to use.
@@ -45,14 +54,32 @@ func devState(con *console) (devstate.State, error) {
 	return devstate.Read(devstate.Dir(con.getenv))
 }
 
+// reach returns the address to use, and what reaches it.
+func (s *server) reach(ctx context.Context, con *console) (string, *http.Transport, error) {
+	if s.cluster == "" {
+		address, err := s.find(con)
+		return address, client.NewTransport(), err
+	}
+	flags := clusterFlags{file: clusterFile{flag: s.cluster}}
+	e, err := openEdge(ctx, con, &flags)
+	if err != nil {
+		return "", nil, clusterError(ctx, &flags, "status", "", err)
+	}
+	return e.address(), e.transport(), nil
+}
+
 // connect returns a client without a user.
-func (s *server) connect(con *console) (*client.Client, error) {
-	address, err := s.find(con)
+func (s *server) connect(ctx context.Context, con *console) (*client.Client, error) {
+	address, transport, err := s.reach(ctx, con)
 	if err != nil {
 		return nil, err
 	}
+	return newClient(address, transport)
+}
+
+func newClient(address string, transport http.RoundTripper) (*client.Client, error) {
 	c, err := client.New(client.Options{
-		BaseURL: address, UserAgent: "wcctl/" + buildVersion().Version,
+		BaseURL: address, HTTP: &http.Client{Transport: transport}, UserAgent: "wcctl/" + buildVersion().Version,
 	})
 	if err != nil {
 		return nil, &Error{

@@ -21,6 +21,7 @@ type upOptions struct {
 	clusterFlags
 	bundle   string
 	target   string
+	tag      string
 	yes      bool
 	from     string
 	only     []string
@@ -44,6 +45,9 @@ It can be run again at any time: what is done is left alone. After Ctrl-C, a fai
 power cut the same command goes on where it was. One command at a time works on a
 cluster; another one is told who holds the lock.
 
+Where the file names a domain, everything that wcctl deploy --all brings is deployed then, and a
+photo analyzed. Services that are there keep their version: wcctl deploy changes it.
+
 The plan and the month's costs are shown first. On a terminal you are asked then; elsewhere
 --yes is needed. With -o json every event is a line on standard output. The full record
 of each run is in the state folder's logs.`,
@@ -61,6 +65,7 @@ of each run is in the state folder's logs.`,
 	f.StringVar(&opts.bundle, "bundle", "", bundleUsage)
 	_ = cmd.MarkFlagDirname("bundle") // the flag is there
 	registerPhases(cmd, &opts.from, &opts.only, &opts.parallel)
+	f.StringVar(&opts.tag, "tag", "", tagUsage)
 	f.BoolVar(&opts.redo, "again", false, "do the chosen phases where they are done, too")
 	f.DurationVar(&opts.timeout, "timeout", 0, "give up after this time, 0s never")
 	opts.output.register(cmd)
@@ -137,7 +142,7 @@ func up(
 ) error {
 	s, err := openSession(con, cluster, h.folder, sessionOptions{
 		flags: &opts.clusterFlags, bundle: opts.bundle, parallel: opts.parallel, installs: true,
-		id: h.id, log: h.log,
+		id: h.id, log: h.log, tag: opts.tag, evidence: h.evidence,
 	})
 	if err != nil {
 		return err
@@ -244,4 +249,7 @@ func showResult(con *console, s *session, result phase.Result) {
 	fmt.Fprintf(con.out, "%s is ready: %s had work, %s\n", s.cluster.Metadata.Name,
 		counted(result.Changed, "phase"), took)
 	fmt.Fprintf(con.out, "  export KUBECONFIG=%s\n", s.folder.Kubeconfig())
+	if s.cluster.Spec.Domain != "" {
+		fmt.Fprintf(con.out, "  wcctl analyze PHOTO --cluster %s\n", quote(s.flags.file.path(con)))
+	}
 }

@@ -65,6 +65,14 @@ func (d *Deployer) live(ctx context.Context, service string) (live, error) {
 	return l, nil
 }
 
+// strategy is the one that it was deployed in.
+func (l live) strategy() spec.Strategy {
+	if l.active == blue || l.active == green {
+		return spec.BlueGreen
+	}
+	return spec.Rolling
+}
+
 // match gives a color as many pods as the active one has. An autoscaler would begin with one.
 func (d *Deployer) match(ctx context.Context, service, idle string) error {
 	now, err := d.live(ctx, service)

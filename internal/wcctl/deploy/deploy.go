@@ -58,7 +58,9 @@ type Request struct {
 	Platform bool
 	// Image is of all services where it has no repository.
 	Image Image
-	// Strategy stands for the file's where it is not empty.
+	// Keep leaves services that are there at their version: Image is of the others alone.
+	Keep bool
+	// Strategy stands for the file's where it is not empty. Without either, a service keeps its own.
 	Strategy spec.Strategy
 	// Values are laid over all others.
 	Values map[string]any

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
@@ -219,15 +221,69 @@ func TestAPodThatCannotStartEndsTheWait(t *testing.T) {
 	}
 }
 
+func TestAMigrationThatCannotSucceedEndsTheWait(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		reason string
+		pods   int
+		ended  bool
+	}{
+		"no such program":     {"StartError", 1, true},
+		"fails again":         {"Error", 3, true},
+		"the database starts": {"Error", 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.mustDeploy(t, "1", "")
+			helm := &stuck{world: w, pod: failedMigration(test.reason)}
+			for i := range test.pods {
+				pod := helm.pod
+				pod.Name, pod.UID = fmt.Sprint("waste-migrate-", i), types.UID(fmt.Sprint("job-", i))
+				helm.more = append(helm.more, pod)
+			}
+			helm.pod, helm.more = helm.more[0], helm.more[1:]
+			w.deployer.Helm = helm
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if test.ended {
+				ctx = t.Context()
+			}
+			_, err := w.deployer.Run(ctx, deploy.Request{Services: []string{"waste"}, Image: deploy.Image{Tag: "2"}})
+			var failed *deploy.FailureError
+			if got := errors.As(err, &failed); got != test.ended {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+func failedMigration(reason string) corev1.Pod {
+	controls := true
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "waste", OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "m", Controller: &controls}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "migrate", State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: reason},
+			},
+		}}},
+	}
+}
+
 // stuck is a Helm whose upgrade makes a pod and waits for ever.
 type stuck struct {
 	*world
-	pod corev1.Pod
+	pod  corev1.Pod
+	more []corev1.Pod
 }
 
 func (s *stuck) Upgrade(ctx context.Context, t helmTarget, _ helmOptions) (helmRevision, error) {
-	if _, err := s.kube.CoreV1().Pods(t.Namespace).Create(ctx, &s.pod, metav1.CreateOptions{}); err != nil {
-		return helmRevision{}, err
+	for _, pod := range append([]corev1.Pod{s.pod}, s.more...) {
+		if _, err := s.kube.CoreV1().Pods(t.Namespace).Create(ctx, &pod, metav1.CreateOptions{}); err != nil {
+			return helmRevision{}, err
+		}
 	}
 	<-ctx.Done()
 	return helmRevision{}, ctx.Err()

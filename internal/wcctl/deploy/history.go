@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"context"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 )
 
@@ -30,4 +32,39 @@ func (d *Deployer) History(release string) ([]Revision, error) {
 		}
 	}
 	return revisions, nil
+}
+
+// Missing are the services that no requests reach yet.
+func (d *Deployer) Missing(ctx context.Context) ([]string, error) {
+	var missing []string
+	for _, service := range Services() {
+		now, err := d.live(ctx, service)
+		if err != nil {
+			return nil, err
+		}
+		if now.active == "" {
+			missing = append(missing, service)
+		}
+	}
+	return missing, nil
+}
+
+// Revisions is the newest revision of every release, nil where one is missing.
+func (d *Deployer) Revisions() (map[string]int, error) {
+	names := Services()
+	for _, p := range d.platform() {
+		names = append(names, p.name)
+	}
+	newest := map[string]int{}
+	for _, name := range names {
+		list, err := d.History(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			return nil, nil
+		}
+		newest[name] = list[len(list)-1].Revision.Revision
+	}
+	return newest, nil
 }

@@ -97,15 +97,24 @@ func (d *Deployer) issuer() string { return "https://idp." + d.Spec.Spec.Domain 
 // trust writes the certificate of the lab's authority to where pods of the namespace read it. The
 // authority makes a new one whenever it starts.
 func (d *Deployer) trust(ctx context.Context, namespace string) error {
+	root, err := d.Authority(ctx)
+	if err != nil || root == nil {
+		return err
+	}
+	return d.configMap(ctx, namespace, systemCA, string(root))
+}
+
+// Authority is the certificate of the lab's authority; nil where the world's are believed.
+func (d *Deployer) Authority(ctx context.Context) ([]byte, error) {
 	if !d.lab() {
-		return nil
+		return nil, nil
 	}
 	root, err := d.Kube.CoreV1().Services(labNamespace).
 		ProxyGet("https", "pebble", "15000", "/roots/0", nil).DoRaw(ctx)
 	if err != nil {
-		return fmt.Errorf("asking the lab's authority for its certificate: %w", err)
+		return nil, fmt.Errorf("asking the lab's authority for its certificate: %w", err)
 	}
-	return d.configMap(ctx, namespace, systemCA, string(root))
+	return root, nil
 }
 
 func (d *Deployer) configMap(ctx context.Context, namespace, name, certificate string) error {

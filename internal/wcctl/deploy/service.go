@@ -49,21 +49,25 @@ func (d *Deployer) serviceTarget(service string, r Request) (helm.Target, spec.S
 	values = helm.Merge(values, map[string]any{"image": map[string]any{
 		"repository": image.Repository, "tag": image.Tag, "digest": image.Digest,
 	}})
-	strategy := cmp.Or(r.Strategy, settings.Strategy, all.Strategy, spec.Rolling)
+	strategy := cmp.Or(r.Strategy, settings.Strategy, all.Strategy)
 	return helm.Target{Name: service, Namespace: service, Chart: chart, Values: values}, strategy, nil
 }
 
 // serviceWork plans the service's way from how it stands.
 func (d *Deployer) serviceWork(ctx context.Context, service string, r Request) (work, error) {
+	now, err := d.live(ctx, service)
+	if err != nil {
+		return work{}, err
+	}
+	if there, ok := now.images[now.active]; ok && r.Keep {
+		r.Image = there
+	}
 	target, strategy, err := d.serviceTarget(service, r)
 	if err != nil {
 		return work{}, err
 	}
 	image := imageFrom(target.Values)
-	now, err := d.live(ctx, service)
-	if err != nil {
-		return work{}, err
-	}
+	strategy = cmp.Or(strategy, now.strategy())
 	base := target
 	steps := d.steps(now, strategy, image)
 	// Its last step is how the release shall be.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	// hopelessRestarts is after how many ends a container is not waited for any more.
+	// hopelessRestarts is after how many ends a container, or a Job's pods, are not waited for any more.
 	hopelessRestarts = 3
 	// patience is how long an image may not be pullable, or a setting be missing: a registry may be
 	// restarting, and a Secret be on its way.
@@ -63,10 +64,12 @@ type watcher struct {
 	told map[string]string
 	// since is when a pod's trouble was first seen.
 	since map[types.UID]time.Time
+	// failed are the Job's pods that ended badly.
+	failed map[types.UID]bool
 }
 
 func (w *watcher) begin(ctx context.Context) error {
-	w.old, w.since = map[types.UID]bool{}, map[types.UID]time.Time{}
+	w.old, w.since, w.failed = map[types.UID]bool{}, map[types.UID]time.Time{}, map[types.UID]bool{}
 	pods, err := w.pods(ctx)
 	for i := range pods {
 		w.old[pods[i].UID] = true
@@ -118,9 +121,12 @@ func (w *watcher) tell(pod *corev1.Pod) {
 // judge gives a pod up that has been in trouble for too long.
 func (w *watcher) judge(pod *corev1.Pod) *PodError {
 	reason, ok := trouble(pod)
-	if ok || pod.Status.Phase == corev1.PodFailed { // a Job's own limit counts its failures
+	switch {
+	case ok:
 		delete(w.since, pod.UID)
 		return nil
+	case pod.Status.Phase == corev1.PodFailed:
+		return w.judgeFailed(pod, reason)
 	}
 	if restarts(pod) >= hopelessRestarts {
 		return &PodError{pod.Name, reason}
@@ -137,6 +143,27 @@ func (w *watcher) judge(pod *corev1.Pod) *PodError {
 		return nil
 	}
 	return &PodError{pod.Name, reason}
+}
+
+// judgeFailed is about the pods of a Job: it makes new ones for minutes, which helps only where what they
+// need is still starting.
+func (w *watcher) judgeFailed(pod *corev1.Pod, reason string) *PodError {
+	if owner := metav1.GetControllerOf(pod); owner == nil || owner.Kind != "Job" {
+		return nil
+	}
+	w.failed[pod.UID] = true
+	if neverBegan(pod) || len(w.failed) >= hopelessRestarts {
+		return &PodError{pod.Name, reason}
+	}
+	return nil
+}
+
+// neverBegan tells of a program that the image does not have.
+func neverBegan(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		ended := s.State.Terminated
+		return ended != nil && (ended.Reason == "StartError" || ended.Reason == "ContainerCannotRun")
+	})
 }
 
 func restarts(pod *corev1.Pod) (most int32) {

@@ -24,6 +24,8 @@ const (
 	metricsName      = "metrics"
 	kubeconfigName   = "kubeconfig"
 	conditionsName   = "conditions"
+	deployName       = "deploy"
+	smokeName        = "smoke"
 )
 
 // Place says where a phase works.
@@ -99,6 +101,8 @@ func List() []Phase {
 		},
 		kubeconfig{},
 		conditions{},
+		deployment{},
+		smoke{},
 	}
 }
 

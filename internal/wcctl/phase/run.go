@@ -128,6 +128,8 @@ type Run struct {
 	Ansible fs.FS
 	// Vars are the playbook's variables for the machines.
 	Vars func(machines fleet.Fleet) (Vars, error)
+	// System is nil where nothing is deployed.
+	System System
 	// Bundle serves what is installed through a tunnel; nil where the machines fetch it themselves.
 	Bundle http.Handler
 	// Parallel is how many machines are worked on at once.
