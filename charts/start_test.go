@@ -45,11 +45,22 @@ func newProgram(t *testing.T, configMap, account string, replace ...string) *pro
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &program{dir: dir, address: address, port: port}
+	p.files(t, configMap, replace...)
+	p.write(t, "password", "secret")
+	if os.Geteuid() == 0 {
+		p.give(t, account)
+	}
+	return p
+}
+
+// files writes those of a ConfigMap, where replace puts this program's paths in place of a container's.
+func (p *program) files(t *testing.T, configMap string, replace ...string) {
+	t.Helper()
 	manifest, err := render(t, "data", "data", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	replacer := strings.NewReplacer(append(replace, "DIR", dir, "PORT", port)...)
+	replacer := strings.NewReplacer(append(replace, "DIR", p.dir, "PORT", p.port)...)
 	for _, o := range objects(t, manifest) {
 		if o.GetKind() != "ConfigMap" || o.GetName() != configMap {
 			continue
@@ -59,11 +70,6 @@ func newProgram(t *testing.T, configMap, account string, replace ...string) *pro
 			p.write(t, name, replacer.Replace(replacer.Replace(text)))
 		}
 	}
-	p.write(t, "password", "secret")
-	if os.Geteuid() == 0 {
-		p.give(t, account)
-	}
-	return p
 }
 
 func (p *program) write(t *testing.T, name, text string) {

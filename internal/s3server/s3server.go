@@ -41,6 +41,9 @@ type Config struct {
 	// AccessKey and SecretKey are the only account.
 	AccessKey string
 	SecretKey string
+	// CertFile and KeyFile are PEM files to serve TLS with; empty is plain HTTP.
+	CertFile string
+	KeyFile  string
 	// Region defaults to ap-northeast-2; requests signed for another are refused.
 	Region string
 	// Buckets are made when they do not exist.
@@ -126,7 +129,7 @@ func (s *Server) startOnce(ctx context.Context, wish int) error {
 	if err != nil {
 		return err
 	}
-	if err := awaitReady(ctx, proc, port); err != nil {
+	if err := awaitReady(ctx, proc, s.cfg.endpoint(port)); err != nil {
 		return explain(errors.Join(err, proc.Stop(context.WithoutCancel(ctx), syscall.SIGKILL)))
 	}
 	s.proc, s.port = proc, port
@@ -150,6 +153,7 @@ func (s *Server) MakeBucket(ctx context.Context, name string) error {
 	client := s3.New(s3.Options{
 		BaseEndpoint: aws.String(s.Endpoint()), Region: s.cfg.Region, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(s.cfg.AccessKey, s.cfg.SecretKey, ""),
+		HTTPClient:  own,
 	})
 	if _, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name}); err == nil {
 		return nil
@@ -164,7 +168,15 @@ func (s *Server) MakeBucket(ctx context.Context, name string) error {
 func (s *Server) Endpoint() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+	return s.cfg.endpoint(s.port)
+}
+
+func (c Config) endpoint(port int) string {
+	scheme := "http://"
+	if c.CertFile != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 // Region is the region that requests must be signed for.

@@ -30,6 +30,8 @@ type order struct {
 	Region    string
 	AccessKey string
 	SecretKey string
+	CertFile  string
+	KeyFile   string
 }
 
 // Serve is the whole main of the child that Start runs: it reads its order from in and serves
@@ -54,6 +56,7 @@ func Serve(ctx context.Context, in io.Reader) error {
 		RootUserAccess: o.AccessKey, RootUserSecret: o.SecretKey, Region: o.Region,
 		Ports:          []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port))},
 		MaxConnections: maxConnections, MaxRequests: maxConnections, MultipartMaxParts: maxParts,
+		CertFile: o.CertFile, KeyFile: o.KeyFile,
 		KeepAlive: true, Quiet: true, DisableACLs: true, HealthPath: healthPath,
 	})
 	if errors.Is(err, context.Canceled) {
@@ -66,6 +69,7 @@ func (c Config) order(port int) (string, error) {
 	o := order{
 		Objects: filepath.Join(c.Dir, "objects"), Metadata: filepath.Join(c.Dir, "metadata"),
 		Port: port, Region: c.Region, AccessKey: c.AccessKey, SecretKey: c.SecretKey,
+		CertFile: c.CertFile, KeyFile: c.KeyFile,
 	}
 	for _, dir := range []string{o.Objects, o.Metadata} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

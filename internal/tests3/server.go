@@ -17,7 +17,18 @@ type Exclusive struct {
 // Server starts a gateway for this test alone; it ends with the test.
 func Server(tb testing.TB) *Exclusive {
 	tb.Helper()
-	srv, err := start(tb.Context())
+	return server(tb, "", "")
+}
+
+// ServerTLS is Server with the certificate and the key in these PEM files.
+func ServerTLS(tb testing.TB, certFile, keyFile string) *Exclusive {
+	tb.Helper()
+	return server(tb, certFile, keyFile)
+}
+
+func server(tb testing.TB, certFile, keyFile string) *Exclusive {
+	tb.Helper()
+	srv, err := start(tb.Context(), certFile, keyFile)
 	if err != nil {
 		tb.Fatalf("starting the S3 gateway: %v", err)
 	}

@@ -36,7 +36,7 @@ var (
 	serial   atomic.Int64
 	mainUsed atomic.Bool
 	shared   = sync.OnceValues(func() (*s3server.Server, error) {
-		return start(context.Background())
+		return start(context.Background(), "", "")
 	})
 )
 
@@ -82,7 +82,7 @@ func makeBucket(tb testing.TB, srv *s3server.Server) Bucket {
 	}
 }
 
-func start(ctx context.Context) (*s3server.Server, error) {
+func start(ctx context.Context, certFile, keyFile string) (*s3server.Server, error) {
 	if !mainUsed.Load() {
 		return nil, errors.New("the package's TestMain must be: os.Exit(tests3.Main(m))")
 	}
@@ -97,6 +97,7 @@ func start(ctx context.Context) (*s3server.Server, error) {
 	srv, err := s3server.Start(ctx, s3server.Config{
 		Dir: dir, AccessKey: accessKey, SecretKey: secretKey,
 		Command: []string{program}, Env: []string{gatewayEnv + "=1"},
+		CertFile: certFile, KeyFile: keyFile,
 	})
 	if err != nil {
 		return nil, err

@@ -93,4 +93,41 @@ spec:
     {{- include "data.selector" . | nindent 4 }}
   ports:
     - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .port }}}
+    {{- with .tlsPort }}
+    - {name: {{ $.name }}-tls, port: {{ . }}, targetPort: {{ . }}}
+    {{- end }}
+{{- end }}
+
+{{/* What pgbackrest needs in a container, by postgres.backup. */}}
+{{- define "data.pgbackrest" -}}
+- {name: PGBACKREST_CONFIG, value: /etc/pgbackrest/pgbackrest.conf}
+- {name: PGBACKREST_STANZA, value: main}
+- name: PGBACKREST_REPO1_S3_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ .secretName }}, key: access-key}
+- name: PGBACKREST_REPO1_S3_KEY_SECRET
+  valueFrom:
+    secretKeyRef: {name: {{ .secretName }}, key: secret-key}
+{{- end }}
+
+{{- define "data.pgbackrestMounts" -}}
+- {name: backup, mountPath: /etc/pgbackrest, readOnly: true}
+{{- if not .endpoint }}
+- {name: s3-authority, mountPath: /run/secrets/s3, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "data.pgbackrestVolumes" -}}
+- name: backup
+  configMap: {name: postgres-backup}
+{{- if not .endpoint }}
+- name: s3-authority
+  secret: {secretName: s3-tls, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
+{{- end }}
+
+{{/* Whether the gateway takes backups, which come by TLS only: "true" or empty. */}}
+{{- define "data.gatewayTLS" -}}
+{{- $it := .Values.postgres -}}
+{{- if and .Values.s3.enabled $it.enabled $it.backup.enabled (not $it.backup.endpoint) }}true{{ end -}}
 {{- end }}

@@ -2,16 +2,8 @@ package deploy
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
@@ -129,46 +121,6 @@ func (d *Deployer) configMap(ctx context.Context, namespace, name, certificate s
 
 // generateLab makes the certificate with which the ACME server itself is asked.
 func (v vault) generateLab() error {
-	if v[keyPebbleKey] != "" {
-		return nil
-	}
-	const years = 10
-	now := time.Now()
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "wastecoach lab"}, IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(years, 0, 0),
-	}
-	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), DNSNames: []string{"pebble.lab.svc", "pebble.lab.svc.cluster.local", "pebble"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making the lab's certificate: %w", err)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making the lab's certificate: %w", err)
-	}
-	root, err := x509.CreateCertificate(rand.Reader, authority, authority, &signer.PublicKey, signer)
-	if err != nil {
-		return fmt.Errorf("making the lab's certificate: %w", err)
-	}
-	leaf, err := x509.CreateCertificate(rand.Reader, server, authority, &key.PublicKey, signer)
-	if err != nil {
-		return fmt.Errorf("making the lab's certificate: %w", err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("making the lab's certificate: %w", err)
-	}
-	for name, block := range map[string]pem.Block{
-		keyPebbleCA: {Type: "CERTIFICATE", Bytes: root}, keyPebbleCert: {Type: "CERTIFICATE", Bytes: leaf},
-		keyPebbleKey: {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		v[name] = string(pem.EncodeToMemory(&block))
-	}
-	return nil
+	return v.certify(keyPebbleCA, keyPebbleCert, keyPebbleKey,
+		"pebble.lab.svc", "pebble.lab.svc.cluster.local", "pebble")
 }

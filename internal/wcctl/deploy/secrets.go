@@ -11,12 +11,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/wastecoach/wastecoach/internal/selfsigned"
 )
 
 const (
 	dataNamespace = "data"
 	database      = "wastecoach"
 	superuser     = "postgres"
+	// s3TLS is what the gateway shows to pgbackrest, which speaks nothing but TLS.
+	s3TLS         = "s3-tls"
 	secretBytes   = 24
 	masterKeySize = 32
 )
@@ -41,6 +45,9 @@ const (
 	keyMaster    = "auth-master-key"
 	keyProviders = "auth-providers"
 	keyIDP       = "idp-client-secret"
+	keyS3CA      = "s3-ca.crt"
+	keyS3Cert    = "s3-tls.crt"
+	keyS3Key     = "s3-tls.key"
 )
 
 func keyRole(service string) string     { return service + "-postgres-password" }
@@ -91,6 +98,9 @@ func (d *Deployer) openVault(ctx context.Context) (vault, error) {
 		return nil, err
 	}
 	v.generate()
+	if err := v.certify(keyS3CA, keyS3Cert, keyS3Key, "s3.data.svc", "s3.data.svc.cluster.local", "s3"); err != nil {
+		return nil, err
+	}
 	if d.lab() {
 		if err := errors.Join(v.generateLab(), d.labProvider(v)); err != nil {
 			return nil, err
@@ -127,6 +137,10 @@ func (d *Deployer) adopt(ctx context.Context, v vault) error {
 	if err != nil {
 		return err
 	}
+	err = take(dataNamespace, s3TLS, map[string]string{"ca.crt": keyS3CA, "tls.crt": keyS3Cert, "tls.key": keyS3Key})
+	if err != nil {
+		return err
+	}
 	for _, service := range Services() {
 		prefix := strings.ToUpper(service) + "_"
 		keys := map[string]string{prefix + "INTERNAL_TOKEN": keyInternal(service)}
@@ -158,6 +172,19 @@ func (v vault) generate() {
 	}
 }
 
+// certify makes a server's certificate for these names, unless there is one.
+func (v vault) certify(authority, certificate, key string, names ...string) error {
+	if v[key] != "" {
+		return nil
+	}
+	pair, err := selfsigned.Make(names...)
+	if err != nil {
+		return err
+	}
+	v[authority], v[certificate], v[key] = pair.Authority, pair.Certificate, pair.Key
+	return nil
+}
+
 // newSecret is hexadecimal: it needs quoting neither in a URL nor in a shell.
 func newSecret() string { return hex.EncodeToString(random(secretBytes)) }
 
@@ -175,6 +202,7 @@ func (d *Deployer) secretsOf(v vault, namespace string) (map[string]map[string]s
 			"postgres": {"password": v[keyPostgres]},
 			"redis":    {"password": v[keyRedis]},
 			"s3":       {"access-key": v[keyS3Access], "secret-key": v[keyS3Secret]},
+			s3TLS:      {"ca.crt": v[keyS3CA], "tls.crt": v[keyS3Cert], "tls.key": v[keyS3Key]},
 		}, nil
 	case namespace == labNamespace && d.lab():
 		settings, err := d.idpSettings(v[keyIDP])
