@@ -78,6 +78,9 @@ func TestRefusedValues(t *testing.T) {
 		"postgres: {replicas: 2}":                    "'/postgres': additional properties 'replicas' not allowed",
 		"postgres: {settings: {max_connections: 9}}": "max_connections",
 		"s3: {buckets: []}":                          "/s3/buckets",
+		"s3: {enabled: false}":                       "postgres.backup.endpoint is missing",
+		"postgres: {backup: {schedule: nightly}}":    "/postgres/backup/schedule",
+		"postgres: {backup: {endpoint: https://a}}":  "/postgres/backup/endpoint",
 	} {
 		refused(t, "data", values(t, text), want)
 	}

@@ -146,6 +146,7 @@ const (
   ingress: {flavor: compat, corsOrigins: [https://app.wastecoach.test]}}`
 	blueGreen = `{strategy: blue-green, image: {tag: v2},
   blueGreen: {active: blue, blue: {tag: v1}, green: {tag: v2}}}`
+	outside  = "postgres: {backup: {endpoint: s3.ap-northeast-2.amazonaws.com, authoritySecretName: aws}}"
 	external = `{postgres: {enabled: false}, redis: {enabled: false}, s3: {enabled: false}}`
 )
 
@@ -167,7 +168,8 @@ func variants(t *testing.T) []variant {
 			}
 		}
 	}
-	for flavor, text := range map[string]string{"compat": "{}", "f5": f5} {
+	// The one with its own S3, the other with one outside.
+	for flavor, text := range map[string]string{"compat": "{}", "f5": f5 + "\n" + outside} {
 		all = append(all, variant{name: "data-" + flavor, chart: "data", release: "data", vals: values(t, text)})
 	}
 	all = append(all, variant{name: "monitoring", chart: "monitoring", release: "monitoring"})

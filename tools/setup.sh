@@ -55,6 +55,7 @@ missing() {
 		needs nft nftables
 		needs tmux tmux
 		needs promtool prometheus
+		needs pgbackrest pgbackrest
 	fi
 	if [[ $mode == cluster ]]; then
 		needs mmdebstrap mmdebstrap

@@ -16,7 +16,7 @@ trap 'if [ -n "$server" ]; then kill -QUIT "$server" || true; fi' EXIT
 trap 'exit 143' TERM INT
 
 step() { printf 'step: %s\n' "$*"; }
-ask() { psql --host "$private" --username postgres --no-psqlrc --no-align --tuples-only --quiet "$@"; }
+ask() { psql --host "$private" --username postgres --no-psqlrc --no-align --field-separator=" " --tuples-only --quiet "$@"; }
 
 # Starts the server where nobody else reaches it, and returns when it takes writes; fails when it ends before.
 # The archive must hear of it, or the next restore would take the same timeline again.
@@ -27,7 +27,7 @@ recover() {
 	server=$!
 	tail -n +1 -f "$private/log" &
 	log=$!
-	until pg_controldata "$new" | grep -q 'cluster state: *in production'; do
+	until [ ! -e "$new/recovery.signal" ] && ask --command 'SELECT' postgres >/dev/null 2>&1; do
 		if ! kill -0 "$server" 2>/dev/null; then
 			server=
 			kill "$log"
@@ -52,7 +52,7 @@ fi
 step "getting the base backup before $RESTORE_TIME"
 mkdir -m 700 "$new"
 # From here on pgbackrest's database is this one, in archive.sh too.
-export PGBACKREST_PG1_PATH="$new"
+export PGBACKREST_PG1_PATH="$new" PGBACKREST_LOG_LEVEL_CONSOLE=warn
 # The timeline of the base backup: the latest one may leave it before that time. An absolute path, as
 # PostgreSQL is told to call what is called here.
 /usr/bin/pgbackrest restore --type=time --target="$RESTORE_TIME" --target-action=promote --target-timeline=current

@@ -112,7 +112,7 @@ spec:
 
 {{- define "data.pgbackrestMounts" -}}
 - {name: backup, mountPath: /etc/pgbackrest, readOnly: true}
-{{- if not .endpoint }}
+{{- if include "data.authority" . }}
 - {name: s3-authority, mountPath: /run/secrets/s3, readOnly: true}
 {{- end }}
 {{- end }}
@@ -120,10 +120,15 @@ spec:
 {{- define "data.pgbackrestVolumes" -}}
 - name: backup
   configMap: {name: postgres-backup}
-{{- if not .endpoint }}
+{{- with include "data.authority" . }}
 - name: s3-authority
-  secret: {secretName: s3-tls, items: [{key: ca.crt, path: ca.crt}]}
+  secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}
 {{- end }}
+{{- end }}
+
+{{/* The Secret with the authority of S3, or empty, by postgres.backup. */}}
+{{- define "data.authority" -}}
+{{- if .endpoint }}{{ .authoritySecretName }}{{ else }}s3-tls{{ end -}}
 {{- end }}
 
 {{/* Whether the gateway takes backups, which come by TLS only: "true" or empty. */}}

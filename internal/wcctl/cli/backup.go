@@ -11,17 +11,26 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/workspace"
 )
 
-// newBackup holds the commands on backups of the control plane.
+// newBackup holds the commands on backups of the control plane and of PostgreSQL.
 func newBackup(con *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup",
-		Short: "Take, list, verify and restore backups of the control plane",
-		Long: `Take, list, verify and restore backups of the control plane: etcd's data, the cluster's
-certificate authorities and the key that its secrets are encrypted with. Whoever has such a
-file has the cluster. docs/cluster/backup.md tells what is in it and how to schedule one.`,
+		Short: "Take, list, verify and restore backups of the control plane and of PostgreSQL",
+		Long: `Take, list, verify and restore backups.
+
+Of the control plane: etcd's data, the cluster's certificate authorities and the key that its
+secrets are encrypted with, in a file on this computer. Whoever has such a file has the cluster.
+
+Of PostgreSQL: base backups and the write-ahead log in S3, which a CronJob takes by itself, and
+which lead to any point in time.
+
+docs/cluster/backup.md tells what is in them and how to schedule them.`,
 		GroupID: groupCluster,
 	}
-	cmd.AddCommand(newBackupCreate(con), newBackupList(con), newBackupVerify(con), newBackupRestore(con))
+	create, restore := newBackupCreate(con), newBackupRestore(con)
+	create.AddCommand(newBackupCreatePostgres(con))
+	restore.AddCommand(newBackupRestorePostgres(con))
+	cmd.AddCommand(create, newBackupList(con), newBackupVerify(con), restore)
 	return cmd
 }
 

@@ -35,7 +35,7 @@ may read. Beside it is its SHA-256 for sha256sum --check. The cluster works on m
 It needs a login to the control plane and etcd; the API server may be down. If it answers, it
 learns of the backup, and wcctl status and wcctl top tell everybody its age.
 
-With -o json the file's manifest is printed, as by wcctl backup list.`,
+With -o json the file's manifest is printed, as by wcctl backup list. PostgreSQL has its own command.`,
 		Example: `  wcctl backup create
   wcctl backup create --keep 14
   wcctl backup create --to /mnt/safe/demo.tar.gz`,

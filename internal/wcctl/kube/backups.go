@@ -26,6 +26,21 @@ const (
 	backupCommand  = "wcctl backup create"
 )
 
+// Where the CronJob is that backs PostgreSQL up: charts/data's.
+const (
+	DatabaseNamespace = "data"
+	DatabaseCronJob   = "postgres-backup"
+	databaseCommand   = "wcctl backup create postgres"
+)
+
+// DatabaseBackup is what the cluster knows of the newest backup of its PostgreSQL.
+type DatabaseBackup struct {
+	// Due tells that there should be some: the database is in the cluster, and its backups are not off.
+	Due bool
+	// At is zero where there is none.
+	At time.Time
+}
+
 // Backup is what the cluster knows of its newest backup; At is zero where there is none.
 type Backup struct {
 	At time.Time
@@ -77,6 +92,20 @@ func (c *Cluster) Backup(ctx context.Context) (Backup, error) {
 	return backupOf(found)
 }
 
+// DatabaseBackup reads it from the CronJob, which counts those that were taken by hand, too.
+func (c *Cluster) DatabaseBackup(ctx context.Context) (DatabaseBackup, error) {
+	cron, err := c.client.BatchV1().CronJobs(DatabaseNamespace).Get(ctx, DatabaseCronJob, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return DatabaseBackup{}, nil
+	case err != nil:
+		return DatabaseBackup{}, fmt.Errorf("reading when the last backup of PostgreSQL was: %w", err)
+	case cron.Status.LastSuccessfulTime == nil:
+		return DatabaseBackup{Due: true}, nil
+	}
+	return DatabaseBackup{Due: true, At: cron.Status.LastSuccessfulTime.Time}, nil
+}
+
 func backupOf(m *corev1.ConfigMap) (Backup, error) {
 	at, err := time.Parse(time.RFC3339, m.Data[backupAtKey])
 	if err != nil {
@@ -99,7 +128,39 @@ func (c *Cluster) backupAt(ctx context.Context) time.Time {
 	})
 }
 
+// databaseBackupAt is backupAt for PostgreSQL.
+func (c *Cluster) databaseBackupAt(ctx context.Context) time.Time {
+	return recall(c, "database-backup", func() (time.Time, time.Duration) {
+		b, err := c.DatabaseBackup(ctx)
+		if err != nil {
+			return time.Time{}, 0
+		}
+		return b.At, backupLookAge
+	})
+}
+
+// judgeBackups tells of the control plane's first: without it there is no cluster.
 func judgeBackups(s *snapshot, _ Options) Condition {
+	c := judgeBackup(s)
+	if c.State != OK {
+		return c
+	}
+	b, age := s.databaseBackup.value, s.at.Sub(s.databaseBackup.value.At)
+	switch {
+	case s.databaseBackup.err != nil:
+		return unknown(s.databaseBackup.err)
+	case !b.Due:
+	case b.At.IsZero():
+		return warning(databaseCommand, "there is no backup of PostgreSQL")
+	case age > BackupDue:
+		return warning(databaseCommand, "the newest backup of PostgreSQL is %s old", hours(age))
+	default:
+		c.Message += "; PostgreSQL's is " + hours(age) + " old"
+	}
+	return c
+}
+
+func judgeBackup(s *snapshot) Condition {
 	b, age := s.backup.value, s.at.Sub(s.backup.value.At)
 	switch {
 	case s.backup.err != nil:

@@ -26,6 +26,8 @@ type Overview struct {
 	Expire time.Time
 	// BackupAt is the time of the newest backup; zero where none is known.
 	BackupAt time.Time
+	// DatabaseBackupAt is the same for PostgreSQL.
+	DatabaseBackupAt time.Time
 }
 
 // certificateLook is how long what was seen of certificates is believed.
@@ -41,6 +43,7 @@ func (c *Cluster) Overview(ctx context.Context) (Overview, error) {
 	c.observeWorkload(ctx, s, &wg, metav1.NamespaceAll)
 	wg.Go(func() { o.Expire = c.firstEnd(ctx) })
 	wg.Go(func() { o.BackupAt = c.backupAt(ctx) })
+	wg.Go(func() { o.DatabaseBackupAt = c.databaseBackupAt(ctx) })
 	wg.Wait()
 	if err := firstError(s.version.err, s.nodes.err, s.pods.err, s.deployments.err); err != nil {
 		return Overview{}, err

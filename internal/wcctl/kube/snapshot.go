@@ -40,6 +40,8 @@ type snapshot struct {
 	server      answer[serverMetrics]
 	backup      answer[Backup]
 	lookup      error
+
+	databaseBackup answer[DatabaseBackup]
 	// warnings are the last words about pods that do not start.
 	warnings map[types.UID]string
 
@@ -109,6 +111,7 @@ func (c *Cluster) observeObjects(ctx context.Context, s *snapshot, wg *sync.Wait
 	})
 	wg.Go(func() { s.server = c.serverMetrics(ctx) })
 	wg.Go(func() { s.backup = answered(c.Backup(ctx)) })
+	wg.Go(func() { s.databaseBackup = answered(c.DatabaseBackup(ctx)) })
 	wg.Go(func() { s.warnings = c.podWarnings(ctx) })
 }
 

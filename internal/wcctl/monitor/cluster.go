@@ -70,6 +70,9 @@ func clusterState(name string, o kube.Overview) *ClusterState {
 	if !o.BackupAt.IsZero() {
 		state.BackupAt = &o.BackupAt
 	}
+	if !o.DatabaseBackupAt.IsZero() {
+		state.DatabaseBackupAt = &o.DatabaseBackupAt
+	}
 	for i := range o.Deployments {
 		if r, changing := rolloutOf(&o.Deployments[i]); changing {
 			state.Rollouts = append(state.Rollouts, r)

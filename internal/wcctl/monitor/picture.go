@@ -121,9 +121,11 @@ type ClusterState struct {
 	// Pods counts pods by phase; Waiting names those that do not start, with the reason.
 	Pods    map[string]int `json:"pods"`
 	Waiting []string       `json:"waiting"`
-	// CertificatesExpire is the first end of a certificate; BackupAt the last backup, null for none.
+	// CertificatesExpire is the first end of a certificate; BackupAt the last backup of the control plane,
+	// DatabaseBackupAt PostgreSQL's, null for none.
 	CertificatesExpire *time.Time `json:"certificates_expire,omitempty"`
 	BackupAt           *time.Time `json:"backup_at,omitempty"`
+	DatabaseBackupAt   *time.Time `json:"database_backup_at,omitempty"`
 	Rollouts           []Rollout  `json:"rollouts"`
 }
 

@@ -157,6 +157,9 @@ func (m *model) clusterAlerts(c monitor.ClusterState) []alert {
 	if t := c.BackupAt; t != nil && now.Sub(*t) > monitor.BackupDue {
 		add(false, "the last backup is "+cells.Elapsed(now.Sub(*t))+" old")
 	}
+	if t := c.DatabaseBackupAt; t != nil && now.Sub(*t) > monitor.BackupDue {
+		add(false, "the last backup of PostgreSQL is "+cells.Elapsed(now.Sub(*t))+" old")
+	}
 	if n := len(c.Waiting); n > 0 {
 		add(false, plural(n, "pod")+" cannot start: "+cells.Clean(c.Waiting[0]))
 	}

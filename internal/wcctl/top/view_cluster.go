@@ -134,12 +134,18 @@ func (m *model) clusterFacts(c monitor.ClusterState, now time.Time) string {
 		}
 		certificates = "certificates " + k.of(days(left))
 	}
-	if t := c.BackupAt; t != nil {
+	ago := func(t time.Time) string {
 		k := p.good
-		if now.Sub(*t) > monitor.BackupDue {
+		if now.Sub(t) > monitor.BackupDue {
 			k = p.warn
 		}
-		backup = "backup " + k.of(cells.Elapsed(now.Sub(*t))+" ago")
+		return k.of(cells.Elapsed(now.Sub(t)) + " ago")
+	}
+	if t := c.BackupAt; t != nil {
+		backup = "backup " + ago(*t)
+	}
+	if t := c.DatabaseBackupAt; t != nil {
+		backup += ", PostgreSQL's " + ago(*t)
 	}
 	name := cells.Clean(c.Name) + " " + cells.Clean(c.Version)
 	return cells.Cut(" "+p.faint.of(cells.Fit("cluster", labelWidth))+
