@@ -22,6 +22,7 @@ ask() { psql --host "$private" --username postgres --no-psqlrc --no-align --fiel
 # The archive must hear of it, or the next restore would take the same timeline again.
 recover() {
 	printf 'local all all trust\n' >"$private/pg_hba.conf"
+	: >"$private/log"
 	postgres -D "$new" -c config_file=/etc/postgresql/postgresql.conf -c hba_file="$private/pg_hba.conf" \
 		-c listen_addresses= -c unix_socket_directories="$private" -c hot_standby=off "$@" >"$private/log" 2>&1 &
 	server=$!
@@ -30,12 +31,12 @@ recover() {
 	until [ ! -e "$new/recovery.signal" ] && ask --command 'SELECT' postgres >/dev/null 2>&1; do
 		if ! kill -0 "$server" 2>/dev/null; then
 			server=
-			kill "$log"
+			kill "$log" || true
 			return 1
 		fi
 		sleep 0.5
 	done
-	kill "$log"
+	kill "$log" || true
 }
 
 # What a run left that was cut off between its two moves.

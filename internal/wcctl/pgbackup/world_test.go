@@ -1,7 +1,6 @@
 package pgbackup_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -55,7 +54,7 @@ func setup(t *testing.T) *world {
 		Clientset: fake.NewClientset(cron, set), fails: map[string]bool{}, logs: map[string]string{},
 		prints: map[string]string{"list.sh": one1, "create.sh": "P00 INFO\n" + one1, "restore.sh": restored},
 	}
-	w.pod(t.Context(), 1)
+	w.pod(1)
 	w.did = nil
 	w.PrependReactor("create", "jobs", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		w.play(a.(clienttesting.CreateAction).GetObject().(*batchv1.Job))
@@ -66,7 +65,7 @@ func setup(t *testing.T) *world {
 		if err := json.Unmarshal(a.(clienttesting.PatchAction).GetPatch(), &patch); err != nil {
 			return true, nil, err
 		}
-		w.pod(t.Context(), patch.Spec.Replicas)
+		w.pod(patch.Spec.Replicas)
 		return false, nil, nil
 	})
 	w.database = &pgbackup.Database{
@@ -76,17 +75,18 @@ func setup(t *testing.T) *world {
 	return w
 }
 
-// pod makes the database's pod or removes it.
-func (w *world) pod(ctx context.Context, count int) {
-	pods := w.Clientset.CoreV1().Pods("data")
-	_, err := pods.Get(ctx, "postgres-0", metav1.GetOptions{})
+var podsResource = corev1.SchemeGroupVersion.WithResource("pods")
+
+// pod makes the database's pod or removes it. Within a reaction the fake client itself would wait for ever.
+func (w *world) pod(count int) {
+	_, err := w.Tracker().Get(podsResource, "data", "postgres-0")
 	switch running := !apierrors.IsNotFound(err); {
 	case count == 0 && running:
 		w.did = append(w.did, "stop")
-		_ = pods.Delete(ctx, "postgres-0", metav1.DeleteOptions{})
+		_ = w.Tracker().Delete(podsResource, "data", "postgres-0")
 	case count == 1 && !running:
 		w.did = append(w.did, "start")
-		_, _ = pods.Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "postgres-0"}}, metav1.CreateOptions{})
+		_ = w.Tracker().Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "postgres-0", Namespace: "data"}})
 	}
 }
 
@@ -103,10 +103,12 @@ func (w *world) play(job *batchv1.Job) {
 		job.Status.Conditions = []batchv1.JobCondition{ended}
 	}
 	w.logs[job.Name] = w.prints[script]
-	_, _ = w.Clientset.CoreV1().Pods("data").Create(context.Background(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: job.Name, Labels: map[string]string{batchv1.JobNameLabel: job.Name}},
-		Status:     corev1.PodStatus{Phase: corev1.PodSucceeded},
-	}, metav1.CreateOptions{})
+	_ = w.Tracker().Add(&corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: job.Name, Namespace: "data", Labels: map[string]string{batchv1.JobNameLabel: job.Name},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodSucceeded},
+	})
 }
 
 // end lets the Job of a restore that hung come to its end.
