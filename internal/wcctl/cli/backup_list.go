@@ -125,7 +125,8 @@ func (b *postgresBackups) show(con *console, now time.Time) {
 	for _, row := range rows {
 		tableLine(p, widths, row, nil)
 	}
-	fmt.Fprintf(con.out, "\n%sIt can be taken back to any time since %s\n", p, local(b.Backups[len(b.Backups)-1].End.Add(time.Second)))
+	first := b.Backups[len(b.Backups)-1].End.Add(time.Second)
+	fmt.Fprintf(con.out, "\n%sIt can be taken back to any time since %s\n", p, local(first))
 }
 
 func backupTable(con *console, list []backup.Listed, now time.Time) string {

@@ -52,9 +52,6 @@ With -o json the outcome is one document:
 	return cmd
 }
 
-// register keeps the output's flag apart from the cluster's.
-func (o *restorePostgresOptions) register(cmd *cobra.Command) { o.clusterFlags.register(cmd) }
-
 // command is what goes on after an interrupt.
 func (o *restorePostgresOptions) command() string { return restorePostgres + " --to-time " + o.toTime }
 
