@@ -66,7 +66,7 @@ func (f *clusterFlags) suffix() string {
 }
 
 // ownCommand is a command of wcctl's on a cluster, as hints name it.
-var ownCommand = regexp.MustCompile(`\bwcctl (up|plan|down|status|doctor|kubeconfig|unlock|` +
+var ownCommand = regexp.MustCompile(`\bwcctl (up|plan|down|status|upgrade|doctor|kubeconfig|unlock|` +
 	`deploy|rollback|history|diff|logs|node [a-z]+|backup [a-z]+)\b`)
 
 // paste makes the commands of a hint, which know no flags, find this cluster.

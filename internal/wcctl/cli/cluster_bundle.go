@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/bundle"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
@@ -26,11 +25,10 @@ func chosenBundle(
 ) (*bundle.Bundle, error) {
 	dir := o.bundle
 	if dir == "" {
-		data, err := os.ReadFile(filepath.Join(string(folder), bundleFile))
-		if err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("reading which bundle was used: %w", err)
+		var err error
+		if dir, err = rememberedBundle(folder); err != nil {
+			return nil, err
 		}
-		dir = strings.TrimSpace(string(data))
 	}
 	if dir == "" && c.Spec.Target == spec.Local {
 		dir = usualBundle(con, c.Spec.Kubernetes.Version)

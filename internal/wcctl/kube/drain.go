@@ -36,6 +36,8 @@ type DrainOptions struct {
 	// Force also deletes pods that no controller brings back, and after Timeout those that a
 	// disruption budget protects.
 	Force bool
+	// KeepBound leaves pods where they are that no other node could take.
+	KeepBound bool
 	// Tell hears each pod that is gone, and each that may not go yet; it may be nil.
 	Tell func(text string)
 }
@@ -96,7 +98,11 @@ func (c *Cluster) setUnschedulable(ctx context.Context, name string, wanted bool
 // Evictable are the pods that have to leave a node before it goes; a pod that would be lost is an
 // *UnmanagedError unless force allows it.
 func (c *Cluster) Evictable(ctx context.Context, node string, force bool) ([]corev1.Pod, error) {
-	list, errs := c.drainer(ctx, DrainOptions{Node: node, Force: force}).GetPodsForDeletion(node)
+	return evictable(c.drainer(ctx, DrainOptions{Node: node, Force: force}), node)
+}
+
+func evictable(helper *drain.Helper, node string) ([]corev1.Pod, error) {
+	list, errs := helper.GetPodsForDeletion(node)
 	if len(errs) > 0 {
 		reasons := make([]string, len(errs))
 		for i, err := range errs {
@@ -144,14 +150,24 @@ func (c *Cluster) empty(ctx context.Context, o DrainOptions) error {
 	if o.Timeout == 0 {
 		o.Timeout = defaultDrainTimeout
 	}
-	pods, err := c.Evictable(ctx, o.Node, o.Force)
+	if o.Tell == nil {
+		o.Tell = func(string) {}
+	}
+	helper := c.drainer(ctx, o)
+	if o.KeepBound {
+		stays, err := c.boundTo(ctx, o.Node)
+		if err != nil {
+			return err
+		}
+		helper.AdditionalFilters = append(helper.AdditionalFilters, stays.filter(o.Tell))
+	}
+	pods, err := evictable(helper, o.Node)
 	if err != nil {
 		return err
 	}
-	helper := c.drainer(ctx, o)
 	err = helper.DeleteOrEvictPods(pods)
 	if err != nil && o.Force && ctx.Err() == nil {
-		if pods, err = c.Evictable(ctx, o.Node, true); err == nil {
+		if pods, err = evictable(helper, o.Node); err == nil {
 			helper.DisableEviction = true
 			err = helper.DeleteOrEvictPods(pods)
 		}
@@ -162,7 +178,8 @@ func (c *Cluster) empty(ctx context.Context, o DrainOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	left, listErr := c.Evictable(ctx, o.Node, true)
+	helper.Force = true
+	left, listErr := evictable(helper, o.Node)
 	if listErr != nil || len(left) == 0 {
 		return fmt.Errorf("emptying %s: %w", o.Node, err)
 	}

@@ -226,7 +226,7 @@ func judgeVersions(s *snapshot, opts Options) Condition {
 		}
 	}
 	if len(other) > 0 {
-		return failing(time.Time{}, "wcctl plan", "%s wanted, but: %s", want, few(other))
+		return failing(time.Time{}, "wcctl upgrade", "%s wanted, but: %s", want, few(other))
 	}
 	return ok(time.Time{}, "%s everywhere", want)
 }

@@ -26,7 +26,7 @@ func fixed(c *spec.Cluster) map[string]string {
 	slices.Sort(sans)
 	return map[string]string{
 		"metadata.name":                   c.Metadata.Name,
-		"spec.kubernetes.version":         k.Version,
+		versionPath:                       k.Version,
 		"spec.kubernetes.podSubnet":       k.PodSubnet,
 		"spec.kubernetes.serviceSubnet":   k.ServiceSubnet,
 		"spec.kubernetes.endpoint":        k.Endpoint,
@@ -38,7 +38,8 @@ func fixed(c *spec.Cluster) map[string]string {
 // unchangeable refuses settings that the cluster could not take: a plan that lists them would lie.
 func (r *Run) unchangeable(ctx context.Context, machines fleet.Fleet) error {
 	control := machines.ControlPlane()
-	if r.touched(control.Name) {
+	// A backup says itself what the cluster will be.
+	if r.touched(control.Name) || r.Restores {
 		return nil
 	}
 	r.lookAt(ctx, machines[:1], 0)
@@ -49,6 +50,14 @@ func (r *Run) unchangeable(ctx context.Context, machines fleet.Fleet) error {
 	changed := changedSettings(r.Cluster, s.made)
 	if len(changed) == 0 {
 		return nil
+	}
+	if was := s.made[versionPath]; len(changed) == 1 && was != r.wanted() {
+		return &Error{
+			Phase: controlPlaneName, Host: control.Name,
+			Cause: fmt.Errorf("the file wants Kubernetes %s, and the cluster has %s: up does not change a release",
+				r.wanted(), was),
+			Hint: "wcctl upgrade\nwcctl config show # or put spec.kubernetes.version back to " + was,
+		}
 	}
 	return &Error{
 		Phase: controlPlaneName, Host: control.Name,

@@ -309,8 +309,13 @@ func (p play) Apply(ctx context.Context, r *Run, changes []Change) error {
 	if err != nil {
 		return err
 	}
+	values := vars.Values
+	if r.Restores {
+		values = maps.Clone(values)
+		values["wc_restores"] = true
+	}
 	result, playErr := r.Play(ctx, Playing{
-		Phase: p.name, Fleet: all, Hosts: targets.Names(), Vars: vars.Values,
+		Phase: p.name, Fleet: all, Hosts: targets.Names(), Vars: values,
 	})
 	err = errors.Join(p.record(ctx, r, targets, result), p.settle(ctx, r, targets, result))
 	r.forgetLooks(targets.Names()...)

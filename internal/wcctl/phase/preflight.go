@@ -32,6 +32,9 @@ func (p preflight) Pending(ctx context.Context, r *Run) ([]Change, error) {
 	var list []Change
 	if known {
 		r.lookAt(ctx, all, 0)
+		if err := r.unchangeable(ctx, all); err != nil {
+			return nil, err
+		}
 	}
 	for _, m := range all {
 		h := r.hosts[m.Name]
@@ -112,20 +115,20 @@ func (preflight) Apply(ctx context.Context, r *Run, _ []Change) error {
 	if err != nil {
 		return err
 	}
-	return r.judge(findings)
+	return r.judge(preflightName, findings)
 }
 
 // judge warns of what can be lived with and fails for the rest, all of it told.
-func (r *Run) judge(findings []Finding) error {
+func (r *Run) judge(phase string, findings []Finding) error {
 	var first *Error
 	fatal := 0
 	for _, f := range findings {
-		r.warn(preflightName, f.Host, f.Text, f.Hint)
+		r.warn(phase, f.Host, f.Text, f.Hint)
 		if !f.Fatal {
 			continue
 		}
 		if fatal++; first == nil {
-			first = &Error{Phase: preflightName, Host: f.Host, Cause: errors.New(f.Text), Hint: f.Hint}
+			first = &Error{Phase: phase, Host: f.Host, Cause: errors.New(f.Text), Hint: f.Hint}
 		}
 	}
 	if first == nil {

@@ -81,7 +81,7 @@ func (w *world) begin() {
 		Metadata: spec.Metadata{Name: "demo"},
 		Spec: spec.Spec{
 			Target: spec.Local, Local: &spec.LocalTarget{Workers: 2},
-			Kubernetes: spec.Kubernetes{Endpoint: "api.demo.internal"},
+			Kubernetes: spec.Kubernetes{Endpoint: "api.demo.internal", Version: "1.36.3"},
 			Network:    spec.Network{Plugin: spec.Flannel},
 		},
 	}
@@ -298,6 +298,9 @@ func (w *world) doPlay(ctx context.Context, p Playing) (map[string]Played, error
 		if p.Phase == controlPlaneName {
 			w.writeAdmin("first")
 		}
+		if p.Phase == fetchName {
+			w.fetch(name)
+		}
 		if p.Phase == labelsName {
 			clear(w.unlabeled)
 		}
@@ -466,7 +469,9 @@ func (s *fakeShell) Output(ctx context.Context, command string, stdin io.Reader)
 		return "", err
 	}
 	command = strings.NewReplacer("/var/lib/wastecoach", root+"/lib",
-		"/etc/kubernetes/admin.conf", root+"/admin.conf").Replace(command)
+		"/etc/kubernetes/admin.conf", root+"/admin.conf", "/run/lock/wastecoach", root+"/lock",
+		"/var/log/wastecoach", root+"/log", "/usr/local/bin", bin, "/var/cache/wastecoach-", root+"/cache-",
+		"--owner root --group root ", "").Replace(command)
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 	cmd.Stdin = stdin
