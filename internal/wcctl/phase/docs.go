@@ -41,7 +41,7 @@ way: [ADR 6](../adr/0006-a-record-on-each-machine-instead-of-a-check-run.md).
 What kubeadm init was told is in ` + "`" + settingsFile + "`" + ` on the control plane: the
 release, the subnets, the endpoint, the certificate's names, the pod network. A configuration that
 says something else is refused with both values: a plan that listed it would promise what ` + "`up`" + `
-cannot do.
+cannot do. Another release is brought by [wcctl upgrade](upgrade.md).
 
 Where the control plane is gone and workers are still in its cluster, ` + "`up`" + ` refuses to make another one:
 they would not be taken in. [A backup](backup.md) brings the lost one back.
