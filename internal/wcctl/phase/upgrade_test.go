@@ -174,11 +174,11 @@ func TestAnUpgradeComesInOrderAndEnds(t *testing.T) {
 		nodeCalls(control, "demo-worker-1", "demo-worker-2")...))
 	equal(t, w.played[:3], []string{"fetch " + control, "fetch demo-worker-1", "fetch demo-worker-2"})
 	if got := w.read(control, "kubeadm.calls"); got !=
-		"kubeadm upgrade apply v1.37.2 --yes --ignore-preflight-errors SystemVerification\n" {
+		"kubeadm upgrade apply v1.37.2 --yes --ignore-preflight-errors CreateJob,SystemVerification\n" {
 		t.Errorf("on the control plane: %s", got)
 	}
 	if got := w.read("demo-worker-2", "kubeadm.calls"); got !=
-		"kubeadm upgrade node --ignore-preflight-errors SystemVerification\n" {
+		"kubeadm upgrade node --ignore-preflight-errors CreateJob,SystemVerification\n" {
 		t.Errorf("on a worker: %s", got)
 	}
 	if got := w.read(control, "lib", "control-plane", "settings"); got !=
