@@ -15,9 +15,18 @@ import (
 func TestTheReleaseIsWrittenIntoTheFile(t *testing.T) {
 	t.Parallel()
 	for title, test := range map[string]struct{ text, want string }{
-		"as it is":  {"spec:\n  kubernetes:\n    version: 1.36.3 # old\n", "spec:\n  kubernetes:\n    version: 1.37.2 # old\n"},
-		"quoted":    {"spec:\n  kubernetes:\n    version: \"1.36.3\"\n", "spec:\n  kubernetes:\n    version: \"1.37.2\"\n"},
-		"other key": {"spec:\n  kubernetes:\n    endpoint: a\n", "spec:\n  kubernetes:\n    version: 1.37.2\n    endpoint: a\n"},
+		"as it is": {
+			"spec:\n  kubernetes:\n    version: 1.36.3 # old\n",
+			"spec:\n  kubernetes:\n    version: 1.37.2 # old\n",
+		},
+		"quoted": {
+			"spec:\n  kubernetes:\n    version: \"1.36.3\"\n",
+			"spec:\n  kubernetes:\n    version: \"1.37.2\"\n",
+		},
+		"other key": {
+			"spec:\n  kubernetes:\n    endpoint: a\n",
+			"spec:\n  kubernetes:\n    version: 1.37.2\n    endpoint: a\n",
+		},
 		"as init writes it": {
 			"spec:\n  target: local\n  kubernetes:\n    #version: 1.36.3\n",
 			"spec:\n  target: local\n  kubernetes:\n    version: 1.37.2\n    #version: 1.36.3\n",

@@ -117,7 +117,8 @@ func (c *Cluster) Hazards(ctx context.Context, to string) ([]Hazard, error) {
 	}
 	for _, reason := range lost {
 		list = append(list, Hazard{
-			Text: reason, Hint: "kubectl get pods -A -o wide\nwcctl upgrade --force # deletes them for good", Blocks: true,
+			Text: reason, Blocks: true,
+			Hint: "kubectl get pods -A -o wide\nwcctl upgrade --force # deletes them for good",
 		})
 	}
 	return append(list, c.removed(ctx, to)...), nil
@@ -149,7 +150,8 @@ func hazardOf(b *policyv1.PodDisruptionBudget) *Hazard {
 	hint := "kubectl -n " + b.Namespace + " describe poddisruptionbudget " + b.Name
 	if s.DesiredHealthy >= s.ExpectedPods {
 		return &Hazard{
-			Text: fmt.Sprintf("the disruption budget %s never lets one of its %s go", name, count(int(s.ExpectedPods), "pod")),
+			Text: fmt.Sprintf("the disruption budget %s never lets one of its %s go", name,
+				count(int(s.ExpectedPods), "pod")),
 			Hint: hint, Blocks: true,
 		}
 	}

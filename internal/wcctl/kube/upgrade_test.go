@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,8 @@ func TestOnlyANodeThatWcctlClosedIsOpened(t *testing.T) {
 		t.Errorf("closed %v", got)
 	}
 	kubelets, err := c.Kubelets(t.Context())
-	if err != nil || !kubelets[0].Closed || kubelets[1].Closed || kubelets[0].Release != "1.36.3" || !kubelets[0].Ready {
+	if err != nil || !kubelets[0].Closed || kubelets[1].Closed || kubelets[0].Release != "1.36.3" ||
+		!kubelets[0].Ready {
 		t.Errorf("%+v, %v", kubelets, err)
 	}
 	for _, n := range []string{ours.Name, theirs.Name} {
@@ -88,12 +90,16 @@ func TestHazardsNameBarePods(t *testing.T) {
 
 func TestInterfacesThatAReleaseRemovesAreNamed(t *testing.T) {
 	t.Parallel()
-	metrics := `# HELP apiserver_requested_deprecated_apis
-apiserver_requested_deprecated_apis{group="",removed_release="",resource="componentstatuses",subresource="",version="v1"} 1
-apiserver_requested_deprecated_apis{group="a.k8s.io",removed_release="1.37",resource="olds",subresource="",version="v1beta1"} 1
-apiserver_requested_deprecated_apis{group="a.k8s.io",removed_release="1.37",resource="olds",subresource="status",version="v1beta1"} 1
-apiserver_requested_deprecated_apis{group="b.k8s.io",removed_release="1.38",resource="laters",subresource="",version="v1"} 1
-`
+	metrics := "# HELP apiserver_requested_deprecated_apis\n"
+	for _, c := range [][4]string{
+		{"", "", "componentstatuses", "v1"},
+		{"a.k8s.io", "1.37", "olds", "v1beta1"},
+		{"a.k8s.io", "1.37", "olds", "v1beta1"},
+		{"b.k8s.io", "1.38", "laters", "v1"},
+	} {
+		metrics += fmt.Sprintf("apiserver_requested_deprecated_apis"+
+			"{group=%q,removed_release=%q,resource=%q,subresource=\"\",version=%q} 1\n", c[0], c[1], c[2], c[3])
+	}
 	if got := removedBy(metrics, "1.37.2"); !slices.Equal(got, []string{"a.k8s.io/v1beta1 olds"}) {
 		t.Errorf("%q", got)
 	}
@@ -129,7 +135,9 @@ func TestPodsThatNoOtherNodeTakesStay(t *testing.T) {
 	other.Labels[corev1.LabelHostname] = other.Name
 	tainted := node(machines()[0])
 	tainted.Labels["wastecoach.io/edge"] = "true"
-	tainted.Spec.Taints = []corev1.Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}}
+	tainted.Spec.Taints = []corev1.Taint{{
+		Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule,
+	}}
 	client := c.client.(*fake.Clientset)
 	for _, err := range []error{
 		client.Tracker().Add(&other), client.Tracker().Add(&tainted), client.Tracker().Add(claim),

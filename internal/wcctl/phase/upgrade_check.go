@@ -200,7 +200,9 @@ func (u fetch) Apply(ctx context.Context, r *Run, changes []Change) error {
 		return err
 	}
 	hosts := hostsOf(changes)
-	targets := slices.DeleteFunc(slices.Clone(all), func(m fleet.Machine) bool { return !slices.Contains(hosts, m.Name) })
+	targets := slices.DeleteFunc(slices.Clone(all), func(m fleet.Machine) bool {
+		return !slices.Contains(hosts, m.Name)
+	})
 	r.lookAt(ctx, targets, r.Patience)
 	if err := r.reachable(targets); err != nil {
 		return err

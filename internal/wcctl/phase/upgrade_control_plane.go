@@ -33,7 +33,8 @@ func (u upgradeControlPlane) Pending(ctx context.Context, r *Run) ([]Change, err
 	}
 	c := Change{
 		Phase: upgradeName, Host: all.ControlPlane().Name,
-		What: "upgrade etcd, the API server, the other components, DNS and kube-proxy to " + r.wanted(), Why: "it has " + s.made,
+		What: "upgrade etcd, the API server, the other components, DNS and kube-proxy to " + r.wanted(),
+		Why:  "it has " + s.made,
 	}
 	if s.begun != "" {
 		c.Why = "it has begun"
@@ -57,7 +58,8 @@ func (u upgradeControlPlane) Apply(ctx context.Context, r *Run, _ []Change) erro
 	stop := r.follow(ctx, upgradeName, control, shell)
 	arguments := []string{r.wanted(), staged(r.wanted()), r.ignoredChecks()}
 	end := context.AfterFunc(ctx, func() {
-		r.warn(upgradeName, control.Name, "interrupted: kubeadm comes to its end first, as half an upgrade helps nobody", "")
+		r.warn(upgradeName, control.Name,
+			"interrupted: kubeadm comes to its end first, as half an upgrade helps nobody", "")
 	})
 	_, err = shell.Output(context.WithoutCancel(ctx), "set -- "+strings.Join(arguments, " ")+"\n"+upgradeScript, nil)
 	stop()

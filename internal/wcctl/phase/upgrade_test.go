@@ -313,7 +313,8 @@ func TestReleasesFollowEachOther(t *testing.T) {
 		{stand{server: "1.37.2", kubelets: map[string]kube.Kubelet{"n": {Node: "n", Release: "1.36.3"}}}, "1.37.2", ""},
 		{stand{server: "1.36.3"}, "1.38.0", "1.38.0 is more than one minor release away"},
 		{
-			stand{server: "1.37.2", kubelets: map[string]kube.Kubelet{"n": {Node: "n", Release: "1.36.3"}}}, "1.38.0",
+			stand{server: "1.37.2", kubelets: map[string]kube.Kubelet{"n": {Node: "n", Release: "1.36.3"}}},
+			"1.38.0",
 			"n has 1.36.3, and 1.38.0 is more",
 		},
 		{stand{server: "1.37.2"}, "1.36.3", "does not go back to 1.36.3"},
