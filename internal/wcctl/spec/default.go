@@ -16,6 +16,8 @@ const (
 	DefaultVolumeGiB     = 20
 	DefaultLocalDomain   = "wastecoach.test"
 	DefaultRegistry      = "wastecoach.io"
+	DefaultBranch        = "main"
+	DefaultGitPath       = "deploy"
 )
 
 // Releases are the Kubernetes releases that wcctl can install.
@@ -41,6 +43,13 @@ func Default(c *Cluster, releases Releases) {
 	fill(c, "spec.network.plugin", &s.Network.Plugin, plugin)
 	fill(c, "spec.ingress.flavor", &s.Ingress.Flavor, flavor)
 	fill(c, "spec.images.registry", &s.Images.Registry, DefaultRegistry)
+	fill(c, "spec.delivery", &s.Delivery, Helm)
+	if s.Git != nil {
+		fill(c, "spec.git.branch", &s.Git.Branch, DefaultBranch)
+		fill(c, "spec.git.path", &s.Git.Path, DefaultGitPath)
+		fill(c, "spec.git.chartsURL", &s.Git.ChartsURL, s.Git.URL)
+		fill(c, "spec.git.chartsRevision", &s.Git.ChartsRevision, s.Git.Branch)
+	}
 	if s.SSH.Bastion != nil {
 		fill(c, "spec.ssh.bastion.port", &s.SSH.Bastion.Port, DefaultSSHPort)
 	}

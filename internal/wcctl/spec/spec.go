@@ -64,6 +64,12 @@ type Spec struct {
 	Domain  string  `json:"domain,omitempty"`
 	Ingress Ingress `json:"ingress,omitzero"`
 	Images  Images  `json:"images,omitzero"`
+	// Delivery is helm, by which wcctl itself deploys, or gitops: wcctl writes versions to Git, and
+	// Argo CD brings them to the cluster. Then services and platform below are only what a file in Git
+	// begins with.
+	Delivery Delivery `json:"delivery,omitempty" jsonschema:"enum=helm,enum=gitops"`
+	// Git is read when delivery is gitops.
+	Git *Git `json:"git,omitempty"`
 	// Services change how services are deployed. Their names are auth, users, waste, recycling,
 	// locations, and all for what holds for each of them.
 	Services map[string]Service `json:"services,omitempty"`
@@ -147,6 +153,29 @@ type Images struct {
 	// Registry is the prefix of their names, e.g. ghcr.io/you/wastecoach. A bundle's images have the
 	// one that holds without it.
 	Registry string `json:"registry,omitempty"`
+}
+
+// Delivery is who brings versions to the cluster.
+type Delivery string
+
+// The deliveries.
+const (
+	Helm   Delivery = "helm"
+	GitOps Delivery = "gitops"
+)
+
+// Git is the repository that says what shall run.
+type Git struct {
+	// URL is where wcctl pushes and Argo CD reads: https://… or ssh://…, without a password.
+	URL string `json:"url"`
+	// Branch is the one that counts.
+	Branch string `json:"branch,omitempty"`
+	// Path is the folder of the values: services/NAME.yaml and platform/NAME.yaml.
+	Path string `json:"path,omitempty"`
+	// ChartsURL is the repository whose folder charts has the charts; url where it is left out.
+	ChartsURL string `json:"chartsURL,omitempty"`
+	// ChartsRevision is its branch, tag or commit; with a tag charts change only when you say so.
+	ChartsRevision string `json:"chartsRevision,omitempty"`
 }
 
 // Strategy is how a service goes from one version to the next.

@@ -42,6 +42,7 @@ func accepted(t *testing.T) []string {
 		localFile + "  local: {workers: 1, subnet: 172.20.0.0/24, diskGiB: 6}\n  ssh: {}\n",
 		localFile + "  local:\n  kubernetes:\n  network:\n  ssh:\n  budget:\n",
 		localFile + "  budget: {monthlyUSD: 0}\n",
+		localFile + "  delivery: gitops\n  git: {url: 'ssh://git@x/y.git', path: deploy/lab, chartsRevision: v1.2.3}\n",
 		awsFile + "    region: us-gov-west-1\n    instanceType: c7gn.xlarge\n  budget: {monthlyUSD: 70.5}\n",
 		head + "  target: aws\n  aws: {apiAllowedCIDRs: [0.0.0.0/0], apiOpenToInternet: true}\n",
 		hostsFile + "  ssh: {user: ubuntu, bastion: {host: b.example.org, port: 2222}}\n",
@@ -200,7 +201,8 @@ func TestStartersShowEveryKey(t *testing.T) {
 func TestStarterDefaultsAreTrue(t *testing.T) {
 	t.Parallel()
 	examples := regexp.MustCompile(
-		`(?m)^ *#(domain|zoneID|photosBucket|stateBucket|bastion|keyFile|privateAddress):.*\n`)
+		`(?m)^ *#(domain|zoneID|photosBucket|stateBucket|bastion|keyFile|privateAddress|` +
+			`git|url|branch|path|chartsURL|chartsRevision):.*\n`)
 	for _, target := range spec.Targets() {
 		text, err := spec.Starter(target, "own", releases)
 		if err != nil {

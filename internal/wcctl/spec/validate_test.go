@@ -51,6 +51,20 @@ func TestFaults(t *testing.T) {
 				`7: spec.domain: "https://x" is no DNS name (without a scheme, port or path, e.g. api.example.org)`,
 			},
 		},
+		"git": {
+			localFile + "  delivery: gitops\n  git: {url: 'https://u:p@x/y.git', branch: --all, path: ../deploy}\n",
+			[]string{
+				"7: spec.git.url: holds a password (let Git's credential helper know it, and a Secret of Argo CD's)",
+				"7: spec.git.chartsURL: holds a password (let Git's credential helper know it, and a Secret of Argo CD's)",
+				`7: spec.git.branch: "--all" is no branch, tag or commit (e.g. main)`,
+				`7: spec.git.chartsRevision: "--all" is no branch, tag or commit (e.g. main)`,
+				`7: spec.git.path: "../deploy" is no folder of a repository (e.g. deploy)`,
+			},
+		},
+		"no git": {
+			localFile + "  delivery: gitops\n",
+			[]string{"4: spec.git: is missing (git: {url: https://github.com/you/wastecoach.git})"},
+		},
 		"no like": {
 			localFile + "  network: {mtu: 9000}\n",
 			[]string{"6: spec.network.mtu: is not a known key (known in spec.network: plugin)"},
