@@ -64,27 +64,34 @@ func apiServer(t *testing.T) (*rest.Config, dynamic.Interface, *warnings) {
 	return config, client, heard
 }
 
-// TestDryRun lets a real API server, with KEDA's own definitions, look at every object. What it warns of,
-// e.g. pods that the restricted level forbids, is a fault.
+// TestDryRun lets a real API server, with KEDA's and Argo CD's own definitions, look at every object. What
+// it warns of, e.g. pods that their namespace's level forbids, is a fault.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	config, client, heard := apiServer(t)
 	define(t, client)
 	mapper := kinds(t, config)
 	namespaces(t, config)
-	for _, v := range variants(t) {
-		manifest, err := render(t, v.chart, v.release, v.vals)
+	check := func(name, manifest string, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range objects(t, manifest) {
 			if kind := o.GroupVersionKind().GroupKind().String(); !unknownKinds[kind] {
-				dryRun(t, client, mapper, v.name, o)
+				dryRun(t, client, mapper, name, o)
 			}
 		}
 		for _, text := range heard.take() {
-			t.Errorf("%s: the API server warns: %s", v.name, text)
+			t.Errorf("%s: the API server warns: %s", name, text)
 		}
+	}
+	for _, v := range variants(t) {
+		manifest, err := render(t, v.chart, v.release, v.vals)
+		check(v.name, manifest, err)
+	}
+	for _, c := range platformCases() {
+		manifest, err := renderPlatform(t, c)
+		check(c.name, manifest, err)
 	}
 }
 
@@ -145,22 +152,30 @@ spec: {containers: [{name: a, image: a` + field + `}]}}}}`
 	}
 }
 
-// kedaDefinitions are the CustomResourceDefinitions in KEDA's module, as tools/kubeschema pins it.
-func kedaDefinitions(t *testing.T) []string {
+// definitions are the CustomResourceDefinitions in KEDA's and Argo CD's modules, as tools/kubeschema pins
+// them.
+func definitions(t *testing.T) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", "github.com/kedacore/keda/v2")
-	cmd.Dir = filepath.Join("..", "tools", "kubeschema")
-	out, err := cmd.Output()
-	var module struct{ Dir string }
-	if err == nil {
-		err = json.Unmarshal(out, &module)
-	}
-	if err != nil {
-		t.Fatalf("asking for KEDA's module: %v", err)
-	}
-	files, err := filepath.Glob(filepath.Join(module.Dir, "config", "crd", "bases", "keda.sh_*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no definitions in %s: %v", module.Dir, err)
+	var files []string
+	for module, pattern := range map[string]string{
+		"github.com/kedacore/keda/v2":    "config/crd/bases/keda.sh_*.yaml",
+		"github.com/argoproj/argo-cd/v3": "manifests/crds/*-crd.yaml",
+	} {
+		cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module) //nolint:gosec // two names
+		cmd.Dir = filepath.Join("..", "tools", "kubeschema")
+		out, err := cmd.Output()
+		var downloaded struct{ Dir string }
+		if err == nil {
+			err = json.Unmarshal(out, &downloaded)
+		}
+		if err != nil {
+			t.Fatalf("asking for %s: %v", module, err)
+		}
+		found, err := filepath.Glob(filepath.Join(downloaded.Dir, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no definitions in %s: %v", downloaded.Dir, err)
+		}
+		files = append(files, found...)
 	}
 	return files
 }
@@ -171,7 +186,7 @@ func define(t *testing.T, client dynamic.Interface) {
 	crds := client.Resource(schema.GroupVersionResource{
 		Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
 	})
-	for _, file := range kedaDefinitions(t) {
+	for _, file := range definitions(t) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -212,8 +227,11 @@ func kinds(t *testing.T, config *rest.Config) meta.RESTMapper {
 		}
 		mapper = restmapper.NewDiscoveryRESTMapper(groups)
 		// Each kind is served a little after it is established.
-		for _, kind := range []string{"ScaledObject", "TriggerAuthentication"} {
-			if _, err = mapper.RESTMapping(schema.GroupKind{Group: "keda.sh", Kind: kind}); err != nil {
+		for kind, group := range map[string]string{
+			"ScaledObject": "keda.sh", "TriggerAuthentication": "keda.sh",
+			"ApplicationSet": "argoproj.io", "AppProject": "argoproj.io", "Application": "argoproj.io",
+		} {
+			if _, err = mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind}); err != nil {
 				return err
 			}
 		}
@@ -222,16 +240,24 @@ func kinds(t *testing.T, config *rest.Config) meta.RESTMapper {
 	return mapper
 }
 
-// namespaces makes those of all variants, at the restricted level.
+// namespaces makes those of all releases: at the restricted level but for what needs the node.
 func namespaces(t *testing.T, config *rest.Config) {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	levels := map[string]string{}
 	for _, v := range variants(t) {
+		levels[v.release] = "restricted"
+	}
+	for _, c := range platformCases() {
+		levels[c.namespace] = "restricted"
+	}
+	levels["storage"], levels["ingress"] = "privileged", "privileged"
+	for name, level := range levels {
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: v.release, Labels: map[string]string{"pod-security.kubernetes.io/warn": "restricted"},
+			Name: name, Labels: map[string]string{"pod-security.kubernetes.io/warn": level},
 		}}
 		if _, err := client.CoreV1().Namespaces().Create(t.Context(), object, metav1.CreateOptions{}); err != nil &&
 			!apierrors.IsAlreadyExists(err) {

@@ -7,6 +7,7 @@ import "embed"
 //
 //go:embed all:autoscaling
 //go:embed all:data
+//go:embed all:gitops
 //go:embed all:ingress
 //go:embed all:lab
 //go:embed all:monitoring

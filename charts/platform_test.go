@@ -27,6 +27,11 @@ acme:
 publishAddresses: [10.77.0.12]
 `
 
+const otherCharts = `
+git: {url: 'ssh://git@git.example.org/wastecoach/lab.git', branch: lab, path: clusters/lab}
+charts: {url: 'https://github.com/you/wastecoach.git', revision: v1.2.3}
+`
+
 func platformCases() []platformCase {
 	return []platformCase{
 		{"storage", "storage", "storage", ""},
@@ -38,6 +43,8 @@ func platformCases() []platformCase {
 		{"autoscaling", "autoscaling", "keda", ""},
 		{"lab", "lab", "lab", "pebble: {edgeAddress: 10.77.0.12}"},
 		{"lab-without-pebble", "lab", "lab", "pebble: {enabled: false}"},
+		{"gitops", "gitops", "argocd", ""},
+		{"gitops-other-charts", "gitops", "argocd", otherCharts},
 	}
 }
 
@@ -75,13 +82,15 @@ func TestPlatformLint(t *testing.T) {
 func TestPlatformRefusesValues(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ chart, values, want string }{
-		"an unknown key":      {"storage", "paths: [/a]", "'paths' not allowed"},
-		"a relative path":     {"storage", "path: volumes", "/path"},
-		"an unknown flavor":   {"ingress", "flavor: nginx", "/flavor"},
-		"no name to certify":  {"ingress", "acme: {hosts: []}", "/acme/hosts"},
-		"a plain ACME server": {"ingress", "acme: {server: 'http://ca.example/dir'}", "/acme/server"},
-		"an image of nowhere": {"autoscaling", "operator: {image: {tag: ''}}", "/operator/image"},
-		"a wrong edge":        {"lab", "pebble: {edgeAddress: worker-1}", "/pebble/edgeAddress"},
+		"an unknown key":       {"storage", "paths: [/a]", "'paths' not allowed"},
+		"a relative path":      {"storage", "path: volumes", "/path"},
+		"an unknown flavor":    {"ingress", "flavor: nginx", "/flavor"},
+		"no name to certify":   {"ingress", "acme: {hosts: []}", "/acme/hosts"},
+		"a plain ACME server":  {"ingress", "acme: {server: 'http://ca.example/dir'}", "/acme/server"},
+		"an image of nowhere":  {"autoscaling", "operator: {image: {tag: ''}}", "/operator/image"},
+		"a wrong edge":         {"lab", "pebble: {edgeAddress: worker-1}", "/pebble/edgeAddress"},
+		"a password":           {"gitops", "git: {url: 'https://u:p@x/y.git'}", "/git/url"},
+		"a branch like a flag": {"gitops", "git: {branch: --all}", "/git/branch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
