@@ -2,10 +2,6 @@ package charts_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +65,7 @@ func apiServer(t *testing.T) (*rest.Config, dynamic.Interface, *warnings) {
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	config, client, heard := apiServer(t)
-	define(t, client)
+	kubetest.Define(t, config, kubetest.KEDA, kubetest.ArgoCD)
 	mapper := kinds(t, config)
 	namespaces(t, config)
 	check := func(name, manifest string, err error) {
@@ -152,92 +148,17 @@ spec: {containers: [{name: a, image: a` + field + `}]}}}}`
 	}
 }
 
-// definitions are the CustomResourceDefinitions in KEDA's and Argo CD's modules, as tools/kubeschema pins
-// them.
-func definitions(t *testing.T) []string {
-	t.Helper()
-	var files []string
-	for module, pattern := range map[string]string{
-		"github.com/kedacore/keda/v2":    "config/crd/bases/keda.sh_*.yaml",
-		"github.com/argoproj/argo-cd/v3": "manifests/crds/*-crd.yaml",
-	} {
-		cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module) //nolint:gosec // two names
-		cmd.Dir = filepath.Join("..", "tools", "kubeschema")
-		out, err := cmd.Output()
-		var downloaded struct{ Dir string }
-		if err == nil {
-			err = json.Unmarshal(out, &downloaded)
-		}
-		if err != nil {
-			t.Fatalf("asking for %s: %v", module, err)
-		}
-		found, err := filepath.Glob(filepath.Join(downloaded.Dir, filepath.FromSlash(pattern)))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("no definitions in %s: %v", downloaded.Dir, err)
-		}
-		files = append(files, found...)
-	}
-	return files
-}
-
-// define makes the custom kinds and waits until they are served.
-func define(t *testing.T, client dynamic.Interface) {
-	t.Helper()
-	crds := client.Resource(schema.GroupVersionResource{
-		Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
-	})
-	for _, file := range definitions(t) {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var crd unstructured.Unstructured
-		if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := crds.Create(t.Context(), &crd, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	await(t, "custom kinds", func() error {
-		list, err := crds.List(t.Context(), metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		for _, crd := range list.Items {
-			if !strings.Contains(fmt.Sprint(crd.Object["status"]), "type:Established") {
-				return fmt.Errorf("%s is not established", crd.GetName())
-			}
-		}
-		return nil
-	})
-}
-
 func kinds(t *testing.T, config *rest.Config) meta.RESTMapper {
 	t.Helper()
 	client, err := discoveryclient.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mapper meta.RESTMapper
-	await(t, "discovery", func() error {
-		groups, err := restmapper.GetAPIGroupResources(client)
-		if err != nil {
-			return err
-		}
-		mapper = restmapper.NewDiscoveryRESTMapper(groups)
-		// Each kind is served a little after it is established.
-		for kind, group := range map[string]string{
-			"ScaledObject": "keda.sh", "TriggerAuthentication": "keda.sh",
-			"ApplicationSet": "argoproj.io", "AppProject": "argoproj.io", "Application": "argoproj.io",
-		} {
-			if _, err = mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return mapper
+	groups, err := restmapper.GetAPIGroupResources(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return restmapper.NewDiscoveryRESTMapper(groups)
 }
 
 // namespaces makes those of all releases: at the restricted level but for what needs the node.

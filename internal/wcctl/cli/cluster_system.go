@@ -54,7 +54,10 @@ func (s *system) deployer(ctx context.Context, r *phase.Run) (*deploy.Deployer, 
 	if _, err := cluster.Client().Discovery().ServerVersion(); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // it does not answer yet: the phases before this one bring it up
 	}
-	d := newDeployer(cluster, r.Cluster, r.Folder, machines, s.log)
+	d, err := newDeployer(ctx, cluster, r.Cluster, r.Folder, machines, s.log)
+	if err != nil {
+		return nil, err
+	}
 	d.Timeout, d.Drain, d.Evidence = deployTimeout, deployDrain, s.evidence
 	if s.bundle != nil {
 		d.CRDs = customResources(s.bundle)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
+	"github.com/wastecoach/wastecoach/internal/wcctl/gitops"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 	"github.com/wastecoach/wastecoach/internal/wcctl/image"
 	"github.com/wastecoach/wastecoach/internal/wcctl/runview"
@@ -165,6 +166,10 @@ once, and the old one goes after --drain. Workers are always replaced one by one
 --all brings what the services stand on first: volumes, PostgreSQL, Redis and S3, the way in,
 autoscaling.
 
+With delivery gitops (docs/cluster/gitops.md) the version is written to Git as a commit, and the command
+waits until Argo CD has brought it to the cluster; one that does not become ready is taken back by
+another commit.
+
 One command at a time works on a cluster; another one is told who holds the lock. After Ctrl-C the
 same command goes on; wcctl rollback goes back.`,
 		Example: `  wcctl deploy waste                       # the commit that you are at
@@ -213,6 +218,9 @@ func runDeploy(ctx context.Context, con *console, opts *deployOptions, args []st
 			Cause: errNoDomain,
 			Hint:  "wcctl config validate" + fileArgument(opts.file.path(con)), ExitCode: exitUsage,
 		}
+	}
+	if err := opts.valuesInGit(cluster, deployPath); err != nil {
+		return err
 	}
 	command := opts.command(request)
 	h, ctx, err := hold(ctx, con, folder, "deploy")
@@ -316,7 +324,12 @@ func showDeployed(con *console, outcomes []deploy.Outcome) {
 func deployError(ctx context.Context, flags *clusterFlags, command, log string, err error) error {
 	var cut *deploy.CutShortError
 	var failed *deploy.FailureError
+	var unwritten *gitops.NotWrittenError
 	switch {
+	case errors.Is(err, gitops.ErrNoArgoCD):
+		return &Error{Cause: err, Hint: argoHint, Log: log}
+	case errors.As(err, &unwritten):
+		return &Error{Cause: err, Hint: flags.again(command), Log: log}
 	case errors.As(err, &cut):
 		return &Error{
 			Cause: cut, Log: log, ExitCode: exitInterrupted,

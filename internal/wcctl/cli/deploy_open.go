@@ -43,7 +43,10 @@ func openDeployer(
 	if v.kube == nil {
 		return nil, nil, errors.Join(noCluster(flags, v.folder), v.Close())
 	}
-	d := newDeployer(v.kube, v.spec, v.folder, v.fleet, log)
+	d, err := newDeployer(ctx, v.kube, v.spec, v.folder, v.fleet, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, v.Close())
+	}
 	d.Timeout, d.Drain = w.timeout, w.drain
 	if w.charts != "" {
 		d.Charts = os.DirFS(w.charts)
@@ -53,10 +56,12 @@ func openDeployer(
 
 // newDeployer works with the charts of this wcctl; nobody hears of its events yet.
 func newDeployer(
-	cluster *kube.Cluster, c *spec.Cluster, folder workspace.Folder, machines fleet.Fleet, log io.Writer,
-) *deploy.Deployer {
+	ctx context.Context, cluster *kube.Cluster, c *spec.Cluster, folder workspace.Folder, machines fleet.Fleet,
+	log io.Writer,
+) (*deploy.Deployer, error) {
+	client := helm.New(cluster.Config(), log)
 	d := &deploy.Deployer{
-		Kube: cluster.Client(), Helm: helm.New(cluster.Config(), log), Charts: charts.Files, Spec: c,
+		Kube: cluster.Client(), Helm: client, Charts: charts.Files, Spec: c,
 		Secrets: keeper{filepath.Join(string(folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
 		Poll: podPoll,
 	}
@@ -65,7 +70,12 @@ func newDeployer(
 			d.Edge = m.Address
 		}
 	}
-	return d
+	if c.Spec.Delivery == spec.GitOps {
+		if err := byGit(ctx, cluster, c, folder, d, client); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
 }
 
 // keeper is a file that its owner alone may read.

@@ -33,7 +33,8 @@ func newDiff(con *console) *cobra.Command {
 		Use:   "diff [SERVICE...]",
 		Short: "Show what wcctl deploy would change",
 		Long: `Show what wcctl deploy would change of what is live, as unified diffs: the API server applies
-everything by a dry run. Values of secrets are not shown.
+everything by a dry run. Values of secrets are not shown. With delivery gitops it is what the commit
+would change of what the charts render.
 
 The exit code is 3 where there are changes. With -o json it is one document:
 
@@ -62,6 +63,9 @@ func runDiff(ctx context.Context, con *console, opts *diffOptions, args []string
 		return err
 	}
 	defer v.Close()
+	if err := opts.valuesInGit(v.spec, opts.path); err != nil {
+		return err
+	}
 	changes, err := d.Diff(ctx, request)
 	if err != nil {
 		return clusterError(ctx, &opts.clusterFlags, "diff", "", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 )
 
@@ -25,8 +26,8 @@ func newHistory(con *console) *cobra.Command {
 		Short: "List the versions of a service that were deployed",
 		Long: `List the revisions of a service or of another release (storage, data, ingress, autoscaling, lab),
 the newest last, with what became of each. A blue-green deployment is three of them; wcctl rollback
-goes back to those that say deployed. With -o json: {"revisions": [{"revision", "status", "updated",
-"description", "image"}, ...]}.`,
+goes back to those that say deployed. With delivery gitops they are the commits of its file in Git.
+With -o json: {"revisions": [{"revision", "status", "updated", "description", "image", "commit"}, ...]}.`,
 		Example: `  wcctl history waste
   wcctl history waste -o json | jq -r '.revisions[-1].image'`,
 		GroupID: groupCluster,
@@ -62,7 +63,15 @@ func runHistory(ctx context.Context, con *console, opts *historyOptions, release
 	fmt.Fprintln(w, "REVISION\tSTATUS\tWHEN\tWHAT\tIMAGE")
 	for _, r := range revisions {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", r.Revision.Revision, r.Status, r.Updated.Local().Format(time.DateTime),
-			r.Description, r.Image)
+			what(r), r.Image)
 	}
 	return w.Flush()
+}
+
+// what a revision is for, with the commit that says so where there is one.
+func what(r deploy.Revision) string {
+	if r.Commit == "" {
+		return r.Description
+	}
+	return r.Description + " (" + r.Commit + ")"
 }

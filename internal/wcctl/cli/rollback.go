@@ -24,7 +24,7 @@ func newRollback(con *console) *cobra.Command {
 		Short: "Bring a service back to an earlier version",
 		Long: `Bring a service back to an earlier revision of wcctl history: the last complete one with another
 image, unless --to names it. It is a deployment like any other: with blue-green the old version
-comes up beside the new one first.
+comes up beside the new one first. With delivery gitops it is a commit that names the earlier image.
 
 The database's schema stays as it is: migrations keep what the release before needs.`,
 		Example: `  wcctl rollback waste

@@ -31,7 +31,9 @@ func newStatus(con *console) *cobra.Command {
 days that its certificates have left. docs/cluster/status.md explains each condition.
 
 A condition is ok, failing, unknown (it cannot be asked), a warning, or not_enforced: a
-promise that what runs there cannot keep, e.g. network policies with flannel. With -o
+promise that what runs there cannot keep, e.g. network policies with flannel. drift, which
+--watch leaves out, tells of services that are not as they were deployed, with delivery gitops
+of Applications that are not as Git says. With -o
 json it is one document, with --watch one per line:
 
   {"cluster": NAME, "ok": BOOL, "at": TIME, "server": ADDRESS,
@@ -88,6 +90,9 @@ func runStatus(ctx context.Context, con *console, opts *statusOptions) error {
 		}
 	}
 	report := v.look(ctx, con)
+	if c := v.drift(ctx); c != nil {
+		report.Conditions = append(report.Conditions, *c)
+	}
 	if opts.probe {
 		enforced, err := v.kube.ProbePolicies(ctx)
 		if err != nil {

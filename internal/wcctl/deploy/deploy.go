@@ -37,6 +37,9 @@ type Deployer struct {
 	Sink   event.Sink
 	// Secrets keeps what was generated.
 	Secrets Keeper
+	// Written are a release's values that Git has, and whether it has any: they stand for the settings in
+	// Spec then. nil where wcctl itself delivers.
+	Written func(ctx context.Context, release string) (map[string]any, bool, error)
 	// Edge is the address of the machine that takes the traffic from outside; empty where it is unknown.
 	Edge string
 	// CRDs are the custom resources of what the platform's charts bring, as manifests; nil for none.
@@ -170,7 +173,7 @@ func (d *Deployer) works(ctx context.Context, r Request) ([]work, error) {
 	var works []work
 	if r.Platform {
 		for _, p := range d.platform() {
-			w, err := d.platformWork(p, r.Image.Tag)
+			w, err := d.platformWork(ctx, p, r.Image.Tag)
 			if err != nil {
 				return nil, err
 			}

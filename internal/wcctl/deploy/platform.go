@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/gitops"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
@@ -18,10 +19,16 @@ type platformRelease struct {
 
 // platform lists them in their order: each may need those before it.
 func (d *Deployer) platform() []platformRelease {
-	all := []platformRelease{
-		{name: "storage", chart: "storage", title: "Volumes"},
-		{name: "data", chart: "data", title: "PostgreSQL, Redis and S3"},
+	var all []platformRelease
+	if d.Spec.Spec.Delivery == spec.GitOps {
+		all = append(all, platformRelease{
+			name: gitops.Release, chart: gitops.Release, namespace: gitops.Namespace, title: "What Argo CD is told",
+		})
 	}
+	all = append(all,
+		platformRelease{name: "storage", chart: "storage", title: "Volumes"},
+		platformRelease{name: "data", chart: "data", title: "PostgreSQL, Redis and S3"},
+	)
 	if d.Spec.Spec.Target == spec.Local {
 		// Before the way in, which asks the ACME server for a certificate when it starts.
 		all = append(all, platformRelease{name: labNamespace, chart: "lab", title: "The lab's ACME server and logins"})
@@ -40,13 +47,20 @@ func (p platformRelease) space() string {
 	return p.name
 }
 
-func (d *Deployer) platformWork(p platformRelease, tag string) (work, error) {
+func (d *Deployer) platformWork(ctx context.Context, p platformRelease, tag string) (work, error) {
 	chart, err := helm.OpenChart(d.Charts, p.chart)
 	if err != nil {
 		return work{}, err
 	}
 	values := helm.Merge(d.common(chart), d.labValues(p.chart, tag))
 	values = helm.Merge(values, d.Spec.Spec.Platform[p.chart].Values)
+	if p.chart == gitops.Release {
+		values = d.gitValues()
+	} else if written, there, err := d.written(ctx, p.name); err != nil {
+		return work{}, err
+	} else if there {
+		values = written
+	}
 	target := helm.Target{Name: p.name, Namespace: p.space(), Chart: chart, Values: values}
 	var first func(ctx context.Context) error
 	if p.chart == "autoscaling" && d.CRDs != nil {
@@ -57,6 +71,23 @@ func (d *Deployer) platformWork(p platformRelease, tag string) (work, error) {
 			text: deployedText + p.chart, migrates: true, left: "Kubernetes goes on with what was applied",
 		}})
 	}}, nil
+}
+
+// gitValues are those of charts/gitops.
+func (d *Deployer) gitValues() map[string]any {
+	g := d.Spec.Spec.Git
+	return map[string]any{
+		"git":    map[string]any{"url": g.URL, "branch": g.Branch, "path": g.Path},
+		"charts": map[string]any{"url": g.ChartsURL, "revision": g.ChartsRevision},
+	}
+}
+
+// written are a release's values in Git, if there are any.
+func (d *Deployer) written(ctx context.Context, release string) (map[string]any, bool, error) {
+	if d.Written == nil {
+		return nil, false, nil
+	}
+	return d.Written(ctx, release)
 }
 
 // common are the values of the whole system that the chart has a place for.

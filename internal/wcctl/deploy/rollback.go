@@ -9,7 +9,6 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
-	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 // ErrNothingBefore is a service without a version to go back to.
@@ -40,9 +39,11 @@ func (d *Deployer) Rollback(ctx context.Context, service string, to int) (Outcom
 	if err != nil {
 		return Outcome{}, d.failed(service, err)
 	}
-	strategy := spec.Rolling
-	if target.Values["strategy"] == string(spec.BlueGreen) {
-		strategy = spec.BlueGreen
+	strategy := strategyOf(target.Values)
+	if d.Written != nil { // in Git only the version goes back, and nobody's other changes with it
+		now := revisions[len(revisions)-1].Values
+		target.Values = helm.Merge(now, map[string]any{"image": target.Values["image"]})
+		strategy = strategyOf(now)
 	}
 	steps := d.steps(now, strategy, image)
 	for i := range steps {

@@ -3,10 +3,12 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/gitops"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
@@ -27,7 +29,9 @@ func Complete(r helm.Revision) bool {
 }
 
 // serviceTarget is the release of a service, its colors left open.
-func (d *Deployer) serviceTarget(service string, r Request) (helm.Target, spec.Strategy, error) {
+func (d *Deployer) serviceTarget(
+	ctx context.Context, service string, r Request,
+) (helm.Target, spec.Strategy, error) {
 	chart, err := helm.OpenChart(d.Charts, serviceChart)
 	if err != nil {
 		return helm.Target{}, "", err
@@ -41,16 +45,33 @@ func (d *Deployer) serviceTarget(service string, r Request) (helm.Target, spec.S
 	if image.Repository == "" {
 		image.Repository = d.Spec.Spec.Images.Registry + "/" + service
 	}
-	values = helm.Merge(values, d.common(chart))
-	values = helm.Merge(values, d.labValues(serviceChart, ""))
-	values = helm.Merge(values, all.Overrides())
-	values = helm.Merge(values, settings.Overrides())
+	written, there, err := d.written(ctx, service)
+	if err != nil {
+		return helm.Target{}, "", err
+	}
+	strategy := cmp.Or(r.Strategy, settings.Strategy, all.Strategy)
+	if there {
+		values = helm.Merge(values, written)
+		strategy = cmp.Or(r.Strategy, strategyOf(values))
+	} else {
+		values = helm.Merge(values, d.common(chart))
+		values = helm.Merge(values, d.labValues(serviceChart, ""))
+		values = helm.Merge(values, all.Overrides())
+		values = helm.Merge(values, settings.Overrides())
+	}
 	values = helm.Merge(values, r.Values)
 	values = helm.Merge(values, map[string]any{"image": map[string]any{
 		"repository": image.Repository, "tag": image.Tag, "digest": image.Digest,
 	}})
-	strategy := cmp.Or(r.Strategy, settings.Strategy, all.Strategy)
 	return helm.Target{Name: service, Namespace: service, Chart: chart, Values: values}, strategy, nil
+}
+
+// strategyOf is the one that a release has.
+func strategyOf(values map[string]any) spec.Strategy {
+	if values["strategy"] == string(spec.BlueGreen) {
+		return spec.BlueGreen
+	}
+	return spec.Rolling
 }
 
 // serviceWork plans the service's way from how it stands.
@@ -62,7 +83,7 @@ func (d *Deployer) serviceWork(ctx context.Context, service string, r Request) (
 	if there, ok := now.images[now.active]; ok && r.Keep {
 		r.Image = there
 	}
-	target, strategy, err := d.serviceTarget(service, r)
+	target, strategy, err := d.serviceTarget(ctx, service, r)
 	if err != nil {
 		return work{}, err
 	}
@@ -160,6 +181,8 @@ func (d *Deployer) rollOut(ctx context.Context, t helm.Target, steps []step) (he
 			continue
 		case ctx.Err() != nil:
 			return revision, &CutShortError{Release: t.Name, Left: s.left, Err: context.Cause(ctx)}
+		case errors.As(err, new(*gitops.NotWrittenError)):
+			return revision, err
 		}
 		failure := d.explain(ctx, t, err)
 		if i == 0 {

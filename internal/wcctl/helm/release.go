@@ -36,6 +36,8 @@ type Revision struct {
 	Status      Status    `json:"status"`
 	Updated     time.Time `json:"updated"`
 	Description string    `json:"description"`
+	// Commit is the one that says so; empty where Helm itself keeps the history.
+	Commit string `json:"commit,omitempty"`
 	// Values are what was laid over the chart's own.
 	Values   map[string]any `json:"-"`
 	Manifest string         `json:"-"`
