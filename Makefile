@@ -26,6 +26,10 @@ ACTIONLINT_MODULE := github.com/rhysd/actionlint
 ACTIONLINT_VERSION := $(shell sed -n 's|^\t$(ACTIONLINT_MODULE) \(v[^ ]*\).*|\1|p' tools/actionlint/go.mod)
 ACTIONLINT := bin/actionlint-$(ACTIONLINT_VERSION)-$(shell go env GOVERSION 2>/dev/null)
 
+GITLEAKS_MODULE := github.com/zricethezav/gitleaks/v8
+GITLEAKS_VERSION := $(shell sed -n 's|^\t$(GITLEAKS_MODULE) \(v[^ ]*\).*|\1|p' tools/gitleaks/go.mod)
+GITLEAKS := bin/gitleaks-$(GITLEAKS_VERSION)-$(shell go env GOVERSION 2>/dev/null)
+
 KUBESCORE_MODULE := github.com/zegl/kube-score
 KUBESCORE_VERSION := $(shell sed -n 's|^\t$(KUBESCORE_MODULE) \(v[^ ]*\).*|\1|p' tools/kubescore/go.mod)
 KUBESCORE := bin/kube-score-$(KUBESCORE_VERSION)-$(shell go env GOVERSION 2>/dev/null)
@@ -61,7 +65,7 @@ dev: ## Run the whole system on this machine (ARGS=--reset …)
 
 .PHONY: test
 test: ## Set up, lint, then run every test: what CI runs
-	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF) $(ACTIONLINT) $(KUBESCORE) $(KUBECONFORM)
+	@$(MAKE) -j2 setup $(LINT) $(TFLINT) $(OASDIFF) $(ACTIONLINT) $(GITLEAKS) $(KUBESCORE) $(KUBECONFORM)
 	@$(MAKE) lint
 	@$(MAKE) unit
 
@@ -70,7 +74,7 @@ setup: ## Install the system packages that tests need and that are missing
 	@tools/setup.sh test
 
 .PHONY: lint
-lint: $(LINT) $(TFLINT) $(ACTIONLINT) $(KUBESCORE) $(KUBECONFORM) contract ## Check formatting, style, the walls between packages, and the API's contract
+lint: $(LINT) $(TFLINT) $(ACTIONLINT) $(GITLEAKS) $(KUBESCORE) $(KUBECONFORM) contract ## Check formatting, style, the walls between packages, and the API's contract
 	@echo "lint: $(LINT_VERSION); the first run compiles every dependency and takes minutes"
 	@$(LINT) run
 	@echo "lint: shell scripts, pipelines, Ansible, Terraform"
@@ -81,6 +85,18 @@ lint: $(LINT) $(TFLINT) $(ACTIONLINT) $(KUBESCORE) $(KUBECONFORM) contract ## Ch
 	@$(TFLINT) --config=$(CURDIR)/.tflint.hcl --recursive --chdir=infra/terraform
 	@echo "lint: charts"
 	@$(MAKE) charts
+	@echo "lint: secrets"
+	@$(MAKE) secrets
+
+# Every commit, what is staged and what is not, and files that Git does not know yet: reading the folder
+# itself would read binaries and npm's modules, too, which takes minutes.
+.PHONY: secrets
+secrets: $(GITLEAKS) ## Look for secrets in the files and in every commit
+	@$(GITLEAKS) git --no-banner --log-level warn --redact --verbose .
+	@$(GITLEAKS) git --no-banner --log-level warn --redact --verbose --pre-commit .
+	@$(GITLEAKS) git --no-banner --log-level warn --redact --verbose --staged .
+	@git ls-files -z --others --exclude-standard | xargs -0r cat | \
+		$(GITLEAKS) stdin --no-banner --log-level warn --redact --verbose --config .gitleaks.toml
 
 # Each check of kube-score that is left out has its reason in charts/README.md.
 SCORE_IGNORE := container-image-pull-policy deployment-has-host-podantiaffinity \
@@ -175,6 +191,12 @@ $(ACTIONLINT): tools/actionlint/go.mod tools/actionlint/go.sum
 	@mkdir -p bin
 	@cd tools/actionlint && go build -buildvcs=false -trimpath -ldflags '-s -w' \
 		-o $(CURDIR)/$@ $(ACTIONLINT_MODULE)/cmd/actionlint
+	@touch $@
+
+$(GITLEAKS): tools/gitleaks/go.mod tools/gitleaks/go.sum
+	@echo "lint: building gitleaks $(GITLEAKS_VERSION) from its module, once"
+	@mkdir -p bin
+	@cd tools/gitleaks && go build -buildvcs=false -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $(GITLEAKS_MODULE)
 	@touch $@
 
 $(KUBESCORE): tools/kubescore/go.mod tools/kubescore/go.sum
