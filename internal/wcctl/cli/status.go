@@ -90,7 +90,7 @@ func runStatus(ctx context.Context, con *console, opts *statusOptions) error {
 		}
 	}
 	report := v.look(ctx, con)
-	if c := v.drift(ctx); c != nil {
+	if c := v.drift(ctx, report); c != nil {
 		report.Conditions = append(report.Conditions, *c)
 	}
 	if opts.probe {

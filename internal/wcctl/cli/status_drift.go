@@ -20,8 +20,13 @@ import (
 const driftCondition = "drift"
 
 // drift tells whether the system is as it was deployed, or as Git says. It is nil before anything was
-// deployed.
-func (v *view) drift(ctx context.Context) *kube.Condition {
+// deployed, and where the API server does not answer, which the report tells.
+func (v *view) drift(ctx context.Context, report kube.Report) *kube.Condition {
+	for _, c := range report.Conditions {
+		if c.Name == "api-server" && !c.State.Fine() {
+			return nil
+		}
+	}
 	look := v.driftFromHelm
 	if v.spec.Spec.Delivery == spec.GitOps {
 		look = v.driftFromGit
