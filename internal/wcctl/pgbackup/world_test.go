@@ -92,6 +92,9 @@ func (w *world) pod(count int) {
 
 // play runs a Job to its end.
 func (w *world) play(job *batchv1.Job) {
+	if _, err := w.Tracker().Get(batchv1.SchemeGroupVersion.WithResource("jobs"), "data", job.Name); err == nil {
+		return // it is refused
+	}
 	c := job.Spec.Template.Spec.Containers[0]
 	script := strings.TrimPrefix(c.Command[1], "/etc/pgbackrest/")
 	w.did = append(w.did, script)
