@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -86,7 +88,7 @@ func (d *Deployer) idpSettings(secret string) (string, error) {
 
 func (d *Deployer) issuer() string { return "https://idp." + d.Spec.Spec.Domain }
 
-// trust writes the certificate of the lab's authority to where pods of the namespace read it. The
+// trust writes the certificates of the lab's authority to where pods of the namespace read them. The
 // authority makes a new one whenever it starts.
 func (d *Deployer) trust(ctx context.Context, namespace string) error {
 	root, err := d.Authority(ctx)
@@ -96,17 +98,33 @@ func (d *Deployer) trust(ctx context.Context, namespace string) error {
 	return d.configMap(ctx, namespace, systemCA, string(root))
 }
 
-// Authority is the certificate of the lab's authority; nil where the world's are believed.
+// Authority is the certificates of the lab's authority, nil where the world's are believed: the one that
+// it has now and, since its restarts, those before, of which the way in may still have its own.
 func (d *Deployer) Authority(ctx context.Context) ([]byte, error) {
 	if !d.lab() {
 		return nil, nil
 	}
+	found, err := d.Kube.CoreV1().ConfigMaps(labNamespace).Get(ctx, systemCA, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the lab's certificates: %w", err)
+	}
+	known := ""
+	if err == nil {
+		known = found.Data[caKey]
+	}
 	root, err := d.Kube.CoreV1().Services(labNamespace).
 		ProxyGet("https", "pebble", "15000", "/roots/0", nil).DoRaw(ctx)
-	if err != nil {
+	text := strings.TrimSpace(string(root))
+	switch {
+	case err != nil && known != "": // it is away; what it signed is still good
+		return []byte(known), nil
+	case err != nil:
 		return nil, fmt.Errorf("asking the lab's authority for its certificate: %w", err)
+	case strings.Contains(known, text):
+		return []byte(known), nil
 	}
-	return root, nil
+	all := known + text + "\n"
+	return []byte(all), d.configMap(ctx, labNamespace, systemCA, all)
 }
 
 func (d *Deployer) configMap(ctx context.Context, namespace, name, certificate string) error {

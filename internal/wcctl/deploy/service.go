@@ -8,13 +8,21 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/gitops"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 // serviceChart is the chart of all five services.
 const serviceChart = "service"
+
+// migrationStopTime bounds one question to the API server.
+const migrationStopTime = 10 * time.Second
 
 // The beginnings of descriptions in a history. Only a complete revision can be rolled back to.
 const (
@@ -215,6 +223,7 @@ func (d *Deployer) takeBack(ctx context.Context, t helm.Target, before []helm.Re
 	}
 	text := rolledBackText + strings.TrimPrefix(strings.TrimPrefix(good.Description, deployedText), rolledBackText)
 	d.note(t.Name, "", fmt.Sprintf("rolling back to revision %d", good.Revision))
+	d.stopMigration(context.WithoutCancel(ctx), t)
 	// The failure may have used up the time; what is taken back must not be left half-way.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout)
 	defer cancel()
@@ -227,6 +236,18 @@ func (d *Deployer) takeBack(ctx context.Context, t helm.Target, before []helm.Re
 	}
 	f.RolledBackTo = good.Revision
 	f.Left = text + ", which answers"
+}
+
+// stopMigration keeps a Job that failed from trying again behind the version that answers; its pods and
+// their logs stay.
+func (d *Deployer) stopMigration(ctx context.Context, t helm.Target) {
+	ctx, cancel := context.WithTimeout(ctx, migrationStopTime)
+	defer cancel()
+	_, err := d.Kube.BatchV1().Jobs(t.Namespace).Patch(ctx, t.Name+"-migrate", types.MergePatchType,
+		[]byte(`{"spec":{"suspend":true}}`), metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsNotFound(err) {
+		d.note(t.Name, "", fmt.Sprintf("its migration may be tried again: %v", err))
+	}
 }
 
 // lastComplete is the newest deployment that ended well, nil for none.

@@ -20,8 +20,10 @@ func TestEditWritesOnlyWhatDiffers(t *testing.T) {
 			"{image: {tag: v2}, api: {replicas: 9}}",
 			"# ours\nimage:\n  # see the release notes\n  tag: v2 # Monday's\napi: {replicas: 9} # for the fair\n",
 		},
-		"nothing differs": {"image: {tag: 'v1'}\n", "{api: {replicas: 3.0}}", "{image: {tag: v1}, api: {replicas: 3}}",
-			"image: {tag: 'v1'}\n"},
+		"nothing differs": {
+			"image: {tag: 'v1'}\n", "{api: {replicas: 3.0}}", "{image: {tag: v1}, api: {replicas: 3}}",
+			"image: {tag: 'v1'}\n",
+		},
 		"what is not wanted stays": {"a: 1\nb: {c: 2}\n", "{}", "{b: {d: 3}}", "a: 1\nb: {c: 2, d: 3}\n"},
 		"a list is one value":      {"a: [1, 2]\n", "{}", "{a: [2]}", "a:\n  - 2\n"},
 		"only comments":            {"# nothing yet\n", "{}", "{a: 1}", "# nothing yet\na: 1\n"},

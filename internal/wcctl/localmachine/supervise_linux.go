@@ -111,6 +111,11 @@ func (s *supervisor) runOnce(ctx context.Context, booted func()) (syscall.Signal
 	if err := awaitDetached(s.lab.path(s.spec.Name, diskName)); err != nil {
 		return 0, err
 	}
+	// A computer begins without any: kubelet takes 3 s for each that a power cut left of a container,
+	// and its node is not ready before.
+	if err := removeGroups(s.spec.namespace()); err != nil {
+		return 0, err
+	}
 	if err := ensureGroups(s.groups, s.spec.namespace()); err != nil {
 		return 0, err
 	}
