@@ -147,6 +147,10 @@ e2e-cluster: ## Make a real kubeadm cluster on this machine, as root (RUN=. brea
 	@go test -vet=off -count=1 -timeout 170m -v -tags e2e -run '$(RUN)' \
 		./e2e/cluster ./internal/wcctl/localmachine
 
+.PHONY: e2e-deploy
+e2e-deploy: ## Deploy the whole system to such a cluster and change, load and break it
+	@$(MAKE) e2e-cluster RUN='^TestSystem$$'
+
 .PHONY: bench
 bench: ## Run the benchmarks (PKG=./services/waste …)
 	@go test -vet=off -run '^$$' -bench . -benchmem $(PKG)

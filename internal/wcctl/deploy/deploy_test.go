@@ -262,7 +262,8 @@ func failedMigration(reason string) corev1.Pod {
 	controls := true
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "waste", OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "m", Controller: &controls}},
+			Namespace:       "waste",
+			OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "m", Controller: &controls}},
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "migrate", State: corev1.ContainerState{
