@@ -52,7 +52,8 @@ func newDatabase(t *testing.T) *database {
 	}
 	paths := []string{
 		"/etc/postgresql", "DIR", "/run/secrets/postgres", "DIR", "'/tmp'", "''", "/run/secrets/s3", "DIR",
-		"/etc/pgbackrest", "DIR/etc-pgbackrest", "/var/lib/postgresql/data", "DIR", "s3.data.svc:7071", "localhost:" + endpoint.Port(),
+		"/etc/pgbackrest", "DIR/etc-pgbackrest", "/var/lib/postgresql/data", "DIR",
+		"s3.data.svc:7071", "localhost:" + endpoint.Port(),
 		"wastecoach-backups", gateway.Name,
 		"archive_timeout = 60", "archive_timeout = 1",
 		"io-timeout=10", "io-timeout=1",

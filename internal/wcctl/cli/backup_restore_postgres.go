@@ -58,7 +58,8 @@ func (o *restorePostgresOptions) command() string { return restorePostgres + " -
 func runRestorePostgres(ctx context.Context, con *console, opts *restorePostgresOptions) error {
 	var err error
 	if opts.to, err = time.Parse(time.RFC3339, opts.toTime); err != nil {
-		return usageErrorf("wcctl "+restorePostgres, "--to-time %q is no time like 2026-11-26T08:00:00+09:00", opts.toTime)
+		return usageErrorf("wcctl "+restorePostgres,
+			"--to-time %q is no time like 2026-11-26T08:00:00+09:00", opts.toTime)
 	}
 	if opts.to.After(time.Now()) {
 		return usageErrorf("wcctl "+restorePostgres, "--to-time %s is in the future", opts.toTime)
@@ -133,7 +134,8 @@ func showRestored(con *console, r pgbackup.Restored, took time.Duration) {
 		fmt.Fprintf(con.out, "The last transaction ended at %s\n", local(r.Last))
 	}
 	if r.Short {
-		fmt.Fprintf(con.out, "The archive holds nothing later: what there was until %s, if anything, is lost\n", local(r.To))
+		fmt.Fprintf(con.out, "The archive holds nothing later: what there was until %s, if anything, is lost\n",
+			local(r.To))
 	}
 	fmt.Fprintf(con.out, "The data from before takes its room on the volume until you remove it:\n"+
 		"  kubectl -n %s exec postgres-0 -- rm -r %s\n", pgbackup.Namespace, r.Aside)

@@ -24,7 +24,6 @@ const (
 
 // system deploys and tries what runs on the cluster, as phases of wcctl up.
 type system struct {
-	con    *console
 	bundle *bundle.Bundle
 	dial   phase.Dial
 	// tag is of services that are not there yet; empty for the commit's.
@@ -78,7 +77,8 @@ func (s *system) Pending(ctx context.Context, r *phase.Run) ([]phase.Change, err
 		if err := s.inBundle(r); err != nil {
 			return nil, err
 		}
-		return []phase.Change{{Phase: deployPhase, What: "deploy everything, version " + s.tag, Why: "a new cluster"}}, nil
+		what := "deploy everything, version " + s.tag
+		return []phase.Change{{Phase: deployPhase, What: what, Why: "a new cluster"}}, nil
 	}
 	changes, err := d.Diff(ctx, s.request())
 	if err != nil {

@@ -78,7 +78,8 @@ func (w *wantedRelease) valuesInGit(c *spec.Cluster, path string) error {
 		return nil
 	}
 	if len(w.assignments)+len(w.valuesFiles) > 0 || w.charts != "" {
-		return usageErrorf(path, "with delivery gitops, values and charts are what Git has: change %s/services/NAME.yaml there",
+		return usageErrorf(path,
+			"with delivery gitops, values and charts are what Git has: change %s/services/NAME.yaml there",
 			c.Spec.Git.Path)
 	}
 	return nil

@@ -33,7 +33,7 @@ const (
 )
 
 // ErrNoArgoCD is a cluster without Argo CD's kinds.
-var ErrNoArgoCD = errors.New("Argo CD is not in this cluster: it knows no Applications") //nolint:revive,staticcheck // a name
+var ErrNoArgoCD = errors.New("this cluster knows no Applications: Argo CD is not in it")
 
 // application is what an Application says of itself. Its field names are Argo CD's.
 type application struct {
@@ -132,7 +132,8 @@ func (s status) troubles() []string {
 	}
 	for _, r := range s.Resources {
 		if r.Health != nil && r.Health.Status != healthy && r.Health.Status != "" {
-			list = append(list, strings.TrimSuffix(fmt.Sprintf("%s is %s: %s", r, r.Health.Status, r.Health.Message), ": "))
+			text := fmt.Sprintf("%s is %s: %s", r, r.Health.Status, r.Health.Message)
+			list = append(list, strings.TrimSuffix(text, ": "))
 		}
 	}
 	return list
@@ -150,8 +151,9 @@ func (s status) drifted() []string {
 }
 
 var (
-	applications    = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
-	applicationSets = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applicationsets"}
+	version         = schema.GroupVersion{Group: "argoproj.io", Version: "v1alpha1"}
+	applications    = version.WithResource("applications")
+	applicationSets = version.WithResource("applicationsets")
 )
 
 // Argo asks Argo CD through the API server.
@@ -177,7 +179,8 @@ func (a Argo) there(ctx context.Context) error {
 
 // list are all Applications of the system.
 func (a Argo) list(ctx context.Context) ([]application, error) {
-	found, err := a.Client.Resource(applications).Namespace(Namespace).List(ctx, metav1.ListOptions{LabelSelector: ours})
+	found, err := a.Client.Resource(applications).Namespace(Namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: ours})
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		return nil, ErrNoArgoCD
 	}

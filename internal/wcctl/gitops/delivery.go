@@ -160,7 +160,7 @@ func (d *Delivery) Rollback(ctx context.Context, namespace, name string, to int,
 		return err
 	}
 	if to < 1 || to > len(commits) {
-		return fmt.Errorf("Git has no revision %d of %s", to, name)
+		return fmt.Errorf("no revision %d of %s is in Git", to, name)
 	}
 	good := commits[len(commits)-to]
 	content, err := d.Repo.Read(ctx, good.Hash, d.File(name))
@@ -246,10 +246,10 @@ func (d *Delivery) standing(ctx context.Context, name, commit string) (helm.Stat
 	switch {
 	case done:
 		return helm.Deployed, nil
-	case failure != nil:
-		return helm.Failed, nil
+	case failure == nil:
+		return Pending, nil
 	}
-	return Pending, nil
+	return helm.Failed, nil
 }
 
 // Diff tells what the target's values would change of what Git renders now.

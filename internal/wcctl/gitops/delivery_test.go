@@ -114,7 +114,7 @@ func (s *stage) fails() {
 		func() { s.stands("OutOfSync", "Healthy", nil) },
 		func() {
 			head := git(s.t, s.dir, "rev-parse", "main")
-			s.stands("OutOfSync", "Missing", operation("Failed", "one or more synchronization tasks failed", map[string]any{
+			s.stands("OutOfSync", "Missing", operation("Failed", "a task failed", map[string]any{
 				"revision": "", "revisions": []any{"charts", head},
 				"resources": []any{map[string]any{
 					"group": "batch", "version": "v1", "kind": "Job", "namespace": s.name, "name": s.name + "-migrate",
@@ -240,7 +240,7 @@ func aFailedSyncNamesWhatFailed(s *stage) {
 	s.fails()
 	_, err := s.upgrade("v1")
 	var found *gitops.StandstillError
-	if !errors.As(err, &found) || !strings.Contains(err.Error(), "the sync failed: one or more") ||
+	if !errors.As(err, &found) || !strings.Contains(err.Error(), "the sync failed: a task failed") ||
 		!reflect.DeepEqual(found.Troubles, []string{"Job users/users-migrate: Job has reached the backoff limit"}) {
 		s.t.Errorf("the error is %v", err)
 	}
@@ -255,7 +255,8 @@ func aTimeoutNamesWhatIsDegraded(s *stage) {
 		func() {
 			s.stands("Synced", "Degraded", map[string]any{"resources": []any{map[string]any{
 				"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "locations", "name": "locations",
-				"status": "Synced", "health": map[string]any{"status": "Degraded", "message": "it exceeded its progress deadline"},
+				"status": "Synced",
+				"health": map[string]any{"status": "Degraded", "message": "it exceeded its progress deadline"},
 			}}})
 		},
 		func() { cancel(late) },

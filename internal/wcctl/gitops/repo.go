@@ -175,7 +175,7 @@ func (r *Repo) commit(ctx context.Context, parent, path, message string, data []
 	if err != nil {
 		return "", fmt.Errorf("writing the commit: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the next change has a folder of its own
 	content, text := filepath.Join(dir, "content"), filepath.Join(dir, "message")
 	if err := errors.Join(
 		os.WriteFile(content, data, 0o600), os.WriteFile(text, []byte(message+"\n"), 0o600),

@@ -16,7 +16,8 @@ func TestEditWritesOnlyWhatDiffers(t *testing.T) {
 		},
 		"a new file without values": {"", "{}", "{}", header + "{}\n"},
 		"comments stay": {
-			"# ours\nimage:\n  # see the release notes\n  tag: v1 # Monday's\napi: {replicas: 9} # for the fair\n", "{}",
+			"# ours\nimage:\n  # see the release notes\n  tag: v1 # Monday's\napi: {replicas: 9} # for the fair\n",
+			"{}",
 			"{image: {tag: v2}, api: {replicas: 9}}",
 			"# ours\nimage:\n  # see the release notes\n  tag: v2 # Monday's\napi: {replicas: 9} # for the fair\n",
 		},

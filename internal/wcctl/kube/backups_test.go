@@ -47,7 +47,8 @@ func TestTheClusterKnowsTheNewestBackupOfItsDatabase(t *testing.T) {
 		"outside": {fake.NewClientset(), control, OK, "the newest is 1 hour old, 2 KiB on desk"},
 		"none":    {fake.NewClientset(cron(nil)), control, Warning, "there is no backup of PostgreSQL"},
 		"old": {
-			fake.NewClientset(cron(at(26 * time.Hour))), control, Warning, "the newest backup of PostgreSQL is 26 hours old",
+			fake.NewClientset(cron(at(26 * time.Hour))), control, Warning,
+			"the newest backup of PostgreSQL is 26 hours old",
 		},
 		"fresh": {
 			fake.NewClientset(cron(at(3 * time.Hour))), control, OK,

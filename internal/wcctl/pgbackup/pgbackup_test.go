@@ -16,7 +16,8 @@ import (
 // What pgbackrest 2.45 prints, shortened: a backup that ended at 03:00:07, no backup, and no S3.
 const (
 	one1 = `[{"backup":[{"error":false,"info":{"delta":31093059,"repository":{"delta":4181203,"size":4181203},` +
-		`"size":31093059},"label":"20261126-030000F","timestamp":{"start":1795662000,"stop":1795662007},"type":"full"}],` +
+		`"size":31093059},"label":"20261126-030000F",` +
+		`"timestamp":{"start":1795662000,"stop":1795662007},"type":"full"}],` +
 		`"name":"main","repo":[{"key":1,"status":{"code":0,"message":"ok"}}],"status":{"code":0,"message":"ok"}}]`
 	none1 = `[{"backup":[],"name":"main","repo":[{"key":1,"status":{"code":1,"message":"missing stanza path"}}],` +
 		`"status":{"code":1,"message":"missing stanza path"}}]`
@@ -63,7 +64,8 @@ func TestBackupsAreListed(t *testing.T) {
 		t.Errorf("of an empty repository: %v, %v", list, err)
 	}
 	w.prints["list.sh"] = away1
-	if _, err := w.database.List(t.Context()); err == nil || !strings.Contains(err.Error(), "unable to connect to 's3.") {
+	_, err = w.database.List(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "unable to connect to 's3.") {
 		t.Errorf("without S3: %v", err)
 	}
 }
@@ -114,7 +116,8 @@ func TestWhatCannotBeRestored(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	var early *pgbackup.TimeError
-	if _, err := restore(t, w, time.Unix(1795662007, 5e8)); !errors.As(err, &early) || early.First.Unix() != 1795662008 {
+	_, err := restore(t, w, time.Unix(1795662007, 5e8))
+	if !errors.As(err, &early) || early.First.Unix() != 1795662008 {
 		t.Errorf("before the first backup has ended: %v", err)
 	}
 	w.prints["list.sh"] = none1
@@ -144,9 +147,11 @@ func TestWhatCannotBeRestored(t *testing.T) {
 func TestAFailureStartsWhatWasThere(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.fails["restore.sh"], w.prints["restore.sh"] = true, "step: a\nERROR: [049]: unable to connect\nP00 INFO: aborted\n"
+	w.fails["restore.sh"] = true
+	w.prints["restore.sh"] = "step: a\nERROR: [049]: unable to connect\nP00 INFO: aborted\n"
 	_, err := restore(t, w, ten)
-	if err == nil || !strings.Contains(err.Error(), "unable to connect") || !strings.Contains(err.Error(), "is as it was") {
+	if err == nil || !strings.Contains(err.Error(), "unable to connect") ||
+		!strings.Contains(err.Error(), "is as it was") {
 		t.Errorf("the error is %v", err)
 	}
 	w.took(t, "list.sh", "stop", "restore.sh", "start")

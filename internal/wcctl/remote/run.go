@@ -133,7 +133,7 @@ func (c *Client) kill(mark string, ended <-chan error) {
 			" /proc/[0-9]*/environ); do p=${p%/environ}; kill \"${p#/proc/}\"; done 2>/dev/null"))
 	}()
 	select {
-	case <-ended:
+	case <-ended: //nolint:errcheck // how it ended is no news
 	case <-c.done:
 	case <-time.After(killTimeout):
 	}

@@ -55,7 +55,8 @@ func TestFaults(t *testing.T) {
 			localFile + "  delivery: gitops\n  git: {url: 'https://u:p@x/y.git', branch: --all, path: ../deploy}\n",
 			[]string{
 				"7: spec.git.url: holds a password (let Git's credential helper know it, and a Secret of Argo CD's)",
-				"7: spec.git.chartsURL: holds a password (let Git's credential helper know it, and a Secret of Argo CD's)",
+				"7: spec.git.chartsURL: holds a password " +
+					"(let Git's credential helper know it, and a Secret of Argo CD's)",
 				`7: spec.git.branch: "--all" is no branch, tag or commit (e.g. main)`,
 				`7: spec.git.chartsRevision: "--all" is no branch, tag or commit (e.g. main)`,
 				`7: spec.git.path: "../deploy" is no folder of a repository (e.g. deploy)`,
