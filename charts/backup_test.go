@@ -167,6 +167,20 @@ func (d *database) now(t *testing.T) time.Time {
 	return ask[time.Time](t, d, "SELECT clock_timestamp()")
 }
 
+// nextSecond waits for it: a backup's times have whole seconds, so it counts from the next one on.
+func (d *database) nextSecond(t *testing.T) time.Time {
+	t.Helper()
+	now := d.now(t)
+	before := now.Truncate(time.Second)
+	await(t, "the next second", func() error {
+		if now = d.now(t); !now.Truncate(time.Second).After(before) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	return now
+}
+
 const insert = "INSERT INTO waste.jobs SELECT FROM generate_series(1, 100)"
 
 // TestBackups takes the database back and forth in time, with the files that the chart gives its pods.
@@ -180,15 +194,7 @@ func TestBackups(t *testing.T) {
 	d.backUp(t)
 	t.Logf("a base backup: %.1f s", time.Since(began).Seconds())
 	d.do(t, insert)
-	good := d.now(t)
-	ended := good.Truncate(time.Second)
-	// A backup's times have whole seconds: it counts from the next one on.
-	await(t, "the next second", func() error {
-		if good = d.now(t); !good.Truncate(time.Second).After(ended) {
-			return errors.New("not yet")
-		}
-		return nil
-	})
+	good := d.nextSecond(t)
 	d.do(t, insert, "CREATE TABLE waste.later ()")
 	d.do(t, "DROP TABLE waste.jobs")
 	dropped := d.now(t)
@@ -241,7 +247,7 @@ func TestBackups(t *testing.T) {
 	// Life goes on: its archive and its backups, too.
 	d.backUp(t)
 	d.do(t, insert)
-	idle := d.now(t)
+	idle := d.nextSecond(t)
 	down()
 
 	t.Run("a time after the last transaction", func(t *testing.T) {
