@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -34,24 +33,35 @@ func testBundle(t *testing.T) string {
 	}
 	b := &bundleBuilt
 	b.Do(func() {
-		cache := os.Getenv("WCCTL_CACHE_DIR")
-		if cache == "" {
-			cache = "/var/cache/wastecoach"
-		}
-		b.dir = filepath.Join(cache, "bundle-e2e")
-		cmd := exec.CommandContext(context.Background(), wcctlPath(t), "bundle", "create", b.dir, "--with-tests")
-		cmd.Dir = filepath.Join("..", "..")
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
+		b.dir = bundleFolder("bundle-e2e")
 		start := time.Now()
-		b.err = cmd.Run()
-		b.took, b.log = time.Since(start), out.String()
+		b.log, b.err = inCheckout(t, "bundle", "create", b.dir, "--with-tests")
+		b.took = time.Since(start)
 	})
 	if b.err != nil {
 		t.Fatalf("wcctl bundle create: %v\n%s", b.err, tail(b.log))
 	}
 	t.Logf("bundle: %s, made in %s", b.dir, b.took.Round(time.Second))
 	return b.dir
+}
+
+// bundleFolder is where a bundle of the tests is kept between their runs.
+func bundleFolder(name string) string {
+	cache := os.Getenv("WCCTL_CACHE_DIR")
+	if cache == "" {
+		cache = "/var/cache/wastecoach"
+	}
+	return filepath.Join(cache, name)
+}
+
+// inCheckout runs wcctl where it finds the sources, and returns what it said. Another test may need what
+// it makes, so it outlives this one.
+func inCheckout(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), wcctlPath(t), args...)
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // lock is what the lab's bundle says it holds.

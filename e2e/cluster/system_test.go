@@ -12,7 +12,6 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,21 +81,15 @@ func systemBundle(t *testing.T) string {
 	if dir := os.Getenv("WCCTL_E2E_BUNDLE_SYSTEM"); dir != "" {
 		return dir
 	}
-	cache := os.Getenv("WCCTL_CACHE_DIR")
-	if cache == "" {
-		cache = "/var/cache/wastecoach"
-	}
-	dir := filepath.Join(cache, "bundle-e2e-system")
+	dir := bundleFolder("bundle-e2e-system")
 	for _, args := range [][]string{
 		{"bundle", "create", dir, "--with-system"},
 		{"build", "--all", "--tag", "v1", "--bundle", dir},
 		{"build", "waste", "--tag", "v2", "--bundle", dir},
 		{"build", "waste", "--tag", "v3", "--bundle", dir},
 	} {
-		cmd := exec.CommandContext(t.Context(), wcctlPath(t), args...)
-		cmd.Dir = filepath.Join("..", "..")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("wcctl %s: %v\n%s", strings.Join(args, " "), err, tail(string(out)))
+		if out, err := inCheckout(t, args...); err != nil {
+			t.Fatalf("wcctl %s: %v\n%s", strings.Join(args, " "), err, tail(out))
 		}
 	}
 	return dir

@@ -29,15 +29,9 @@ func nextBundle(t *testing.T) string {
 	if dir := os.Getenv("WCCTL_E2E_BUNDLE_NEXT"); dir != "" {
 		return dir
 	}
-	cache := os.Getenv("WCCTL_CACHE_DIR")
-	if cache == "" {
-		cache = "/var/cache/wastecoach"
-	}
-	dir := filepath.Join(cache, "bundle-"+nextRelease)
-	cmd := exec.CommandContext(t.Context(), wcctlPath(t), "bundle", "create", dir, "--kubernetes-version", nextRelease)
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("wcctl bundle create: %v\n%s", err, tail(string(out)))
+	dir := bundleFolder("bundle-" + nextRelease)
+	if out, err := inCheckout(t, "bundle", "create", dir, "--kubernetes-version", nextRelease); err != nil {
+		t.Fatalf("wcctl bundle create: %v\n%s", err, tail(out))
 	}
 	return dir
 }

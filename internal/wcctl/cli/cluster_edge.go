@@ -37,16 +37,12 @@ func openEdge(ctx context.Context, con *console, flags *clusterFlags) (*edge, er
 }
 
 func reachEdge(ctx context.Context, d *deploy.Deployer, machines fleet.Fleet, dial phase.Dial) (*edge, error) {
-	e := &edge{domain: d.Spec.Spec.Domain}
-	if e.domain == "" {
+	machine, ok := machines.Edge()
+	e := &edge{domain: d.Spec.Spec.Domain, machine: machine}
+	switch {
+	case e.domain == "":
 		return nil, errNoDomain
-	}
-	for _, m := range machines {
-		if m.Edge {
-			e.machine = m
-		}
-	}
-	if e.machine.Name == "" {
+	case !ok:
 		return nil, errors.New("no machine of the cluster takes traffic")
 	}
 	authority, err := d.Authority(ctx)

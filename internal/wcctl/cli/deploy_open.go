@@ -65,10 +65,8 @@ func newDeployer(
 		Secrets: keeper{filepath.Join(string(folder), secretsFile)}, Sink: event.SinkFunc(func(event.Event) {}),
 		Poll: podPoll,
 	}
-	for _, m := range machines {
-		if m.Edge {
-			d.Edge = m.Address
-		}
+	if m, ok := machines.Edge(); ok {
+		d.Edge = m.Address
 	}
 	if c.Spec.Delivery == spec.GitOps {
 		if err := byGit(ctx, cluster, c, folder, d, client); err != nil {

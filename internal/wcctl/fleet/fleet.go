@@ -88,6 +88,14 @@ func (f Fleet) validate() error {
 // ControlPlane is the one machine with that role.
 func (f Fleet) ControlPlane() Machine { return f[0] }
 
+// Edge is the machine that takes the traffic from outside; ok is false where none does.
+func (f Fleet) Edge() (m Machine, ok bool) {
+	if i := slices.IndexFunc(f, func(m Machine) bool { return m.Edge }); i >= 0 {
+		return f[i], true
+	}
+	return Machine{}, false
+}
+
 // Workers are the others.
 func (f Fleet) Workers() Fleet {
 	var workers Fleet
