@@ -3,116 +3,73 @@
 package cluster
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"testing"
-	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/pgbackup"
 )
 
-// systemEnv is a folder with the wastecoach.yaml of a cluster that wcctl deploy --all was run on.
-const systemEnv = "WASTECOACH_E2E_SYSTEM"
-
-// deployed is a cluster with the whole system, as its operator has it before himself.
-type deployed struct {
-	t   *testing.T
-	dir string
-}
-
-// wcctl runs a command there and returns what it prints; with want it is decoded.
-func (d deployed) wcctl(want any, args ...string) string {
-	d.t.Helper()
-	var told strings.Builder
-	cmd := exec.CommandContext(d.t.Context(), wcctlPath(d.t), args...)
-	cmd.Dir, cmd.Stderr = d.dir, &told
-	began := time.Now()
-	out, err := cmd.Output()
-	if err != nil {
-		d.t.Fatalf("wcctl %s: %v\n%s%s", strings.Join(args, " "), err, out, told.String())
+// toPointInTime takes the database back to where it was. What is written there meanwhile is lost.
+func (l *lab) toPointInTime() {
+	l.t.Helper()
+	l.sql("DROP TABLE IF EXISTS public.e2e")
+	l.sql("CREATE TABLE public.e2e AS SELECT generate_series(1, 1000) AS n")
+	var taken pgbackup.Backup
+	create := l.wcctl("backup", "create", "postgres", "-o", "json").ok()
+	create.into(&taken)
+	l.t.Logf("%s: %d bytes of %d, %.1f s", taken.Label, taken.Stored, taken.Bytes, create.Took.Seconds())
+	if status := l.wcctl("status").ok().Stdout; !strings.Contains(status, "PostgreSQL's is less than an hour old") &&
+		!strings.Contains(status, "there is no backup of the control plane") {
+		l.t.Errorf("status does not tell of the backup:\n%s", status)
 	}
-	d.t.Logf("wcctl %s: %.1f s", strings.Join(args, " "), time.Since(began).Seconds())
-	if want != nil {
-		if err := json.Unmarshal(out, want); err != nil {
-			d.t.Fatalf("wcctl %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
+	l.sql("INSERT INTO public.e2e SELECT generate_series(1001, 1500)")
+	before := l.rows()
+	to := strings.Replace(l.sql("SELECT clock_timestamp() AT TIME ZONE 'UTC'"), " ", "T", 1) + "Z"
+	l.sql("INSERT INTO public.e2e SELECT generate_series(1501, 9999)")
+	l.sql("CREATE TABLE public.e2e_later ()")
+	l.sql("DROP TABLE public.e2e")
+
+	var restored pgbackup.Restored
+	restore := l.wcctlWithin(upPatience, "backup", "restore", "postgres", "--to-time", to, "--yes", "-o", "json").ok()
+	restore.into(&restored)
+	l.t.Logf("back at %s after %.1f s, %d tables", to, restore.Took.Seconds(), len(restored.Rows))
+	if !maps.Equal(restored.Rows, before) {
+		l.t.Errorf("the restore has %v, there were %v", restored.Rows, before)
 	}
-	return string(out)
+	if n := l.sql("SELECT count(*) FROM public.e2e"); n != "1500" {
+		l.t.Errorf("%s rows, want 1500", n)
+	}
+	if later := l.sql("SELECT coalesce(to_regclass('public.e2e_later')::text, 'gone')"); later != "gone" {
+		l.t.Errorf("%s is there", later)
+	}
+	if list := l.wcctl("backup", "list").ok().Stdout; !strings.Contains(list, restored.Backup.Label) {
+		l.t.Errorf("the backup after the restore is not listed:\n%s", list)
+	}
+	l.sql("DROP TABLE public.e2e")
+	l.wantAnalysis()
 }
 
 // sql asks the database in its pod.
-func (d deployed) sql(statement string) string {
-	d.t.Helper()
-	script := `PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h /tmp -U postgres -qtAF ' ' wastecoach -c "$1"`
-	cmd := exec.CommandContext(d.t.Context(), "kubectl", "--kubeconfig", filepath.Join(d.dir, ".wastecoach", "kubeconfig"),
-		"-n", "data", "exec", "postgres-0", "-c", "postgres", "--", "sh", "-c", script, "sh", statement)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		d.t.Fatalf("%s: %v\n%s", statement, err, out)
-	}
-	return strings.TrimSpace(string(out))
+func (l *lab) sql(statement string) string {
+	l.t.Helper()
+	const script = `PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h /tmp -U postgres -qtAF ' ' wastecoach -c "$1"`
+	answer := l.kubectl("--namespace", "data", "exec", "postgres-0", "--container", "postgres", "--",
+		"sh", "-c", script, "sh", statement)
+	return strings.TrimSpace(answer.Stdout)
 }
 
 // rows counts those of every table, as a restore does.
-func (d deployed) rows() map[string]int64 {
-	d.t.Helper()
+func (l *lab) rows() map[string]int64 {
+	l.t.Helper()
 	all := map[string]int64{}
-	tables := d.sql("SELECT schemaname || '.' || relname FROM pg_stat_user_tables ORDER BY 1")
+	tables := l.sql("SELECT schemaname || '.' || relname FROM pg_stat_user_tables ORDER BY 1")
 	for table := range strings.FieldsSeq(tables) {
 		var n int64
-		if _, err := fmt.Sscan(d.sql("SELECT count(*) FROM "+table), &n); err != nil {
-			d.t.Fatal(err)
+		if _, err := fmt.Sscan(l.sql("SELECT count(*) FROM "+table), &n); err != nil {
+			l.t.Fatal(err)
 		}
 		all["wastecoach."+table] = n
 	}
 	return all
-}
-
-// TestPostgresBackup takes the database of a deployed system back to a point in time. What is written
-// there meanwhile is lost.
-//
-//nolint:paralleltest // it has the cluster for itself
-func TestPostgresBackup(t *testing.T) {
-	dir := os.Getenv(systemEnv)
-	if dir == "" {
-		t.Skip(systemEnv + " names no cluster with the system on it")
-	}
-	d := deployed{t, dir}
-	d.sql("DROP TABLE IF EXISTS public.e2e")
-	d.sql("CREATE TABLE public.e2e AS SELECT generate_series(1, 1000) AS n")
-	var taken pgbackup.Backup
-	d.wcctl(&taken, "backup", "create", "postgres", "-o", "json")
-	t.Logf("%s: %d bytes of %d", taken.Label, taken.Stored, taken.Bytes)
-	if status := d.wcctl(nil, "status"); !strings.Contains(status, "PostgreSQL's is less than an hour old") &&
-		!strings.Contains(status, "there is no backup of the control plane") {
-		t.Errorf("status does not tell of the backup:\n%s", status)
-	}
-	d.sql("INSERT INTO public.e2e SELECT generate_series(1001, 1500)")
-	before := d.rows()
-	to := strings.Replace(d.sql("SELECT clock_timestamp() AT TIME ZONE 'UTC'"), " ", "T", 1) + "Z"
-	d.sql("INSERT INTO public.e2e SELECT generate_series(1501, 9999)")
-	d.sql("CREATE TABLE public.e2e_later ()")
-	d.sql("DROP TABLE public.e2e")
-
-	var restored pgbackup.Restored
-	d.wcctl(&restored, "backup", "restore", "postgres", "--to-time", to, "--yes", "-o", "json")
-	if !maps.Equal(restored.Rows, before) {
-		t.Errorf("the restore has %v, there were %v", restored.Rows, before)
-	}
-	if n := d.sql("SELECT count(*) FROM public.e2e"); n != "1500" {
-		t.Errorf("%s rows, want 1500", n)
-	}
-	if later := d.sql("SELECT coalesce(to_regclass('public.e2e_later')::text, 'gone')"); later != "gone" {
-		t.Errorf("%s is there", later)
-	}
-	list := d.wcctl(nil, "backup", "list")
-	if !strings.Contains(list, restored.Backup.Label) {
-		t.Errorf("the backup after the restore is not listed:\n%s", list)
-	}
-	d.sql("DROP TABLE public.e2e")
 }

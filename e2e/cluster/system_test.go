@@ -51,6 +51,11 @@ func TestSystem(t *testing.T) {
 	t.Run("many jobs", func(t *testing.T) { l.with(t).scaleOut() })
 	t.Run("power cut", func(t *testing.T) { l.with(t).cutUnderLoad() })
 	t.Run("memory", func(t *testing.T) { l.with(t).memory() })
+	t.Run("a point in time", func(t *testing.T) { l.with(t).toPointInTime() })
+	t.Run("top", func(t *testing.T) {
+		l.with(t).wantTop(map[string]string{"auth": "v1", "waste": "v3", "waste-worker": "v3", "recycling-worker": "v1"})
+	})
+	t.Run("upgrade", func(t *testing.T) { l.with(t).upgradeUnderLoad() })
 }
 
 // newSystemLab has a bundle with our images in three versions, which differ by name alone.
@@ -243,11 +248,26 @@ func (l *lab) cutUnderLoad() {
 	}
 }
 
+// upgradeUnderLoad brings the cluster to the next release of Kubernetes while the services are asked.
+func (l *lab) upgradeUnderLoad() {
+	l.t.Helper()
+	next := nextBundle(l.t)
+	before := l.identity()
+	l.load("50", "1", 6*time.Minute, func() {
+		e := l.wcctlWithin(upPatience, "upgrade", "--to", nextRelease, "--bundle", next, "--yes").ok()
+		l.t.Logf("upgrade with the system: %.1f s", e.Took.Seconds())
+	}).whole(l.t)
+	l.wantRelease(next)
+	before.kept(l, l.identity())
+	l.wantAnalysis()
+}
+
 // memory tells what everything on a machine has resident.
 func (l *lab) memory() {
 	l.t.Helper()
-	const script = `awk '/^(VmRSS|RssFile|RssShmem)/{a[$1]+=$2}END{print (a["VmRSS:"]-a["RssFile:"]-a["RssShmem:"])/1024, ` +
-		`a["VmRSS:"]/1024}' /proc/[0-9]*/status`
+	// Processes end while it reads.
+	const script = `cat /proc/[0-9]*/status 2>/dev/null | awk '/^(VmRSS|RssFile|RssShmem)/{a[$1]+=$2}END{print (a["VmRSS:"]-a["RssFile:"]-a["RssShmem:"])/1024, ` +
+		`a["VmRSS:"]/1024}'`
 	for _, role := range allRoles {
 		l.t.Logf("%s: MiB of private memory, and resident in all: %s", role, strings.TrimSpace(l.on(l.node(role), script)))
 	}

@@ -2,6 +2,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/common/version"
 
 	"github.com/wastecoach/wastecoach/internal/telemetry"
 )
@@ -39,9 +42,6 @@ func With[C any](
 
 const traceFlushTimeout = 3 * time.Second
 
-// version is set by the linker of wcctl build.
-var version = "(devel)"
-
 // Main runs the command that the first argument names and returns the exit code:
 // 0 done, 1 failed, 2 usage.
 func Main(service string, commands ...Command) int {
@@ -59,7 +59,7 @@ func run(
 		return 0
 	}
 	if slices.Equal(args, []string{"version"}) {
-		_, _ = fmt.Fprintln(stdout, service, version)
+		_, _ = fmt.Fprintln(stdout, service, cmp.Or(version.Version, version.GetRevision()))
 		return 0
 	}
 	var command *Command

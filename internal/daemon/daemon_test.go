@@ -23,7 +23,7 @@ func TestRun(t *testing.T) {
 		"unknown command": {[]string{"dance"}, 2, "", usageLine, false},
 		"too many":        {[]string{"serve", "work"}, 2, "", usageLine, false},
 		"help":            {[]string{"help"}, 0, usageLine, "", false},
-		"version":         {[]string{"version"}, 0, "waste (devel)\n", "", false},
+		"version":         {[]string{"version"}, 0, "waste unknown\n", "", false},
 		"-h":              {[]string{"-h"}, 0, usageLine, "", false},
 		"--help":          {[]string{"--help"}, 0, usageLine, "", false},
 		"served":          {[]string{"serve"}, 0, "", "", true},

@@ -77,8 +77,10 @@ func TestRegistryReportsTheProcess(t *testing.T) {
 	for _, f := range families {
 		found[f.GetName()] = true
 	}
-	if !found["go_goroutines"] || !found["process_start_time_seconds"] {
-		t.Errorf("got %v", found)
+	for _, name := range []string{"go_goroutines", "process_start_time_seconds", "wastecoach_build_info"} {
+		if !found[name] {
+			t.Errorf("%s is missing in %v", name, found)
+		}
 	}
 }
 

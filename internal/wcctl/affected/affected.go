@@ -107,7 +107,7 @@ func (t *tree) concerned(ctx context.Context, base, file string) ([]string, erro
 func ownerOf(file string) string {
 	for _, c := range Components() {
 		for _, own := range []string{
-			"migrations/" + c + "/", "charts/" + c + "/", "charts/service/values-" + c + ".yaml",
+			"migrations/" + c + "/", "charts/service/values/" + c + ".yaml",
 			"api/" + c + ".yaml", ".github/workflows/ci-" + c + ".yml",
 		} {
 			if file == own || strings.HasSuffix(own, "/") && strings.HasPrefix(file, own) {

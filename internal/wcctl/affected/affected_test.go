@@ -94,7 +94,7 @@ func TestSince(t *testing.T) {
 		"used by tests":      {"internal/fixture/testdata/a", "b\n", "waste wcctl"},
 		"a program":          {"cmd/waste/more.go", "package main\n", "waste"},
 		"its migration":      {"migrations/waste/0002.sql", "SELECT 2;\n", "waste"},
-		"its values":         {"charts/service/values-auth.yaml", "a: 1\n", "auth"},
+		"its values":         {"charts/service/values/auth.yaml", "a: 1\n", "auth"},
 		"its API document":   {"api/users.yaml", "openapi: 3.1.0\n", "users"},
 		"its pipeline":       {".github/workflows/ci-waste.yml", "on: push\n", "waste"},
 		"every pipeline":     {".github/workflows/service.yml", "on: push\n", all},

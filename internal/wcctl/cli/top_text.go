@@ -273,6 +273,12 @@ func clusterFacts(c *monitor.ClusterState, now time.Time) [][]string {
 		days := int(c.CertificatesExpire.Sub(now) / (24 * time.Hour))
 		rows = append(rows, []string{"certificates", counted(days, "day") + " left"})
 	}
+	if c.BackupAt != nil {
+		rows = append(rows, []string{"backup", timeAndAge(*c.BackupAt, now)})
+	}
+	if c.DatabaseBackupAt != nil {
+		rows = append(rows, []string{"database backup", timeAndAge(*c.DatabaseBackupAt, now)})
+	}
 	return rows
 }
 

@@ -17,8 +17,9 @@ func somePicture() monitor.Picture {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	id := func(n byte) uuid.UUID { return uuid.UUID{0x01, 0x93, 0xa5, 0xc2, 15: n} }
 	share, ends := .25, now.Add(90*24*time.Hour+time.Minute)
+	backup := ago(26 * time.Hour)
 	return monitor.Picture{
-		At: now, Source: "cluster at 10.0.0.1:6443",
+		At: now, Source: "cluster waste",
 		Jobs: monitor.JobPage{
 			Items: []monitor.Job{
 				{
@@ -67,7 +68,7 @@ func somePicture() monitor.Picture {
 				{Name: "a", Roles: []string{"control-plane"}, Ready: true, CPU: &share, Memory: &share, Pods: 9},
 				{Name: "b", Roles: []string{"worker"}, Pressure: []string{"disk"}, Pods: 11},
 			},
-			Waiting: []string{"waste/waste-1: ImagePullBackOff"}, CertificatesExpire: &ends,
+			Waiting: []string{"waste/waste-1: ImagePullBackOff"}, CertificatesExpire: &ends, DatabaseBackupAt: &backup,
 			Rollouts: []monitor.Rollout{{Name: "waste/waste-api", Wanted: 3, Updated: 1, Ready: 3}},
 		},
 		Events: []monitor.Event{

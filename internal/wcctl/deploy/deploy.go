@@ -172,8 +172,12 @@ func (d *Deployer) Phases(r Request) [][2]string {
 func (d *Deployer) works(ctx context.Context, r Request) ([]work, error) {
 	var works []work
 	if r.Platform {
+		tag, err := d.labTag(r)
+		if err != nil {
+			return nil, err
+		}
 		for _, p := range d.platform() {
-			w, err := d.platformWork(ctx, p, r.Image.Tag)
+			w, err := d.platformWork(ctx, p, tag)
 			if err != nil {
 				return nil, err
 			}

@@ -70,6 +70,16 @@ func TestTheLabTrustsItself(t *testing.T) {
 	if pebbles["edgeAddress"] != "10.77.0.12" {
 		t.Errorf("pebble's values are %v", pebbles)
 	}
+	// The other versions stay as they are, and so does this one.
+	r.Keep, r.Image.Tag = true, ""
+	w.deployer.Edge = "10.77.0.13"
+	if _, err := w.deployer.Run(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	idp, _ := w.revisions["lab"][1].Values["idp"].(map[string]any)
+	if image, _ := idp["image"].(map[string]any); image["tag"] != "1" {
+		t.Errorf("the provider's values are %v", idp)
+	}
 }
 
 func TestNobodyCouldLogIn(t *testing.T) {

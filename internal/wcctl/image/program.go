@@ -14,7 +14,7 @@ import (
 )
 
 // versionVariable is what the linker sets in every service.
-const versionVariable = "github.com/wastecoach/wastecoach/internal/daemon.version"
+const versionVariable = "github.com/prometheus/common/version.Version"
 
 // Version is what the images are called and where they come from.
 type Version struct {

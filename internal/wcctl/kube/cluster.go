@@ -2,6 +2,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,8 +34,8 @@ type Cluster struct {
 	usage  metricsapi.Interface
 	config *rest.Config
 	http   *http.Client
-	// address is host:port of the API server.
-	address string
+	// name is the context's, address the API server's host:port.
+	name, address string
 	lookup  func(ctx context.Context, pod string) error
 	// evictEvery is the constant's unless a test is in a hurry.
 	evictEvery time.Duration
@@ -45,11 +46,22 @@ type Cluster struct {
 
 // Connect reads a kubeconfig and prepares the connection; nothing is sent yet.
 func Connect(kubeconfigPath string) (*Cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfigPath)
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfigPath}
+	kubeconfig := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
+	raw, err := kubeconfig.RawConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig %s: %w", kubeconfigPath, err)
 	}
-	return connect(config)
+	config, err := kubeconfig.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig %s: %w", kubeconfigPath, err)
+	}
+	c, err := connect(config)
+	if err != nil {
+		return nil, err
+	}
+	c.name = cmp.Or(raw.CurrentContext, c.address)
+	return c, nil
 }
 
 // Config is how the API server is reached, for clients of other libraries.
@@ -93,6 +105,9 @@ func connect(config *rest.Config) (*Cluster, error) {
 
 // Client is client-go's own.
 func (c *Cluster) Client() kubernetes.Interface { return c.client }
+
+// Name is what the kubeconfig calls it.
+func (c *Cluster) Name() string { return c.name }
 
 // Address is host:port of the API server.
 func (c *Cluster) Address() string { return c.address }

@@ -32,7 +32,7 @@ func (s *System) readCluster(ctx context.Context, at *reached) (*ClusterState, e
 			message: "the API server at " + at.cluster.Address() + " does not tell", hint: "wcctl status", cause: err,
 		}
 	}
-	return clusterState(at.cluster.Address(), o), nil
+	return clusterState(at.cluster.Name(), o), nil
 }
 
 // BackupDue is the age from which on the newest backup is too old.

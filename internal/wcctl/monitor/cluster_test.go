@@ -109,7 +109,7 @@ func TestPictureOfACluster(t *testing.T) {
 	api.ConfigMaps["kube-system/wastecoach-backups"] = map[string]string{"at": "2026-11-25T03:00:00Z"}
 	system := openCluster(t, api)
 	p := s.picture(system)
-	if len(p.Faults) != 0 || !strings.HasPrefix(p.Source, "cluster at 127.0.0.1:") {
+	if len(p.Faults) != 0 || p.Source != "cluster a" {
 		t.Fatalf("%q, faults %+v", p.Source, p.Faults)
 	}
 	if len(p.Jobs.Items) != 1 || p.Jobs.Items[0].ID != id || p.Queues[0].Pending != 1 {

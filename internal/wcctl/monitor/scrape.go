@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -59,8 +60,8 @@ func parseSample(text io.Reader, pool string, at time.Time) (sample, error) {
 	for _, m := range families["process_start_time_seconds"].GetMetric() {
 		s.started = time.UnixMilli(int64(m.GetGauge().GetValue() * 1000))
 	}
-	for _, m := range families["go_build_info"].GetMetric() {
-		s.version = label(m, "version")
+	for _, m := range families["wastecoach_build_info"].GetMetric() {
+		s.version = cmp.Or(label(m, "version"), fmt.Sprintf("%.12s", label(m, "revision")))
 	}
 	if queue, isWorker := strings.CutSuffix(pool, workerSuffix); isWorker {
 		s.tasks(families, queue)

@@ -15,8 +15,8 @@ var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 func metricsText(n, bad int) string {
 	return fmt.Sprintf(`# TYPE process_start_time_seconds gauge
 process_start_time_seconds %d
-# TYPE go_build_info gauge
-go_build_info{checksum="",path="github.com/wastecoach/wastecoach",version="v1.2.3"} 1
+# TYPE wastecoach_build_info gauge
+wastecoach_build_info{revision="2b0c6d9f7e1a4c58",version="v1.2.3"} 1
 # TYPE waste_http_requests_total counter
 waste_http_requests_total{method="GET",route="/api/v1/waste/analyses/:id",status="200"} %d
 waste_http_requests_total{method="GET",route="/api/v1/waste/analyses/:id",status="500"} %d

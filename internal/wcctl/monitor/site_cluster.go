@@ -56,7 +56,7 @@ func (s *clusterSite) reach(ctx context.Context) (*reached, error) {
 	if s.at != nil {
 		return s.at, nil
 	}
-	at := &reached{source: "cluster at " + s.cluster.Address(), cluster: s.cluster, web: s.web}
+	at := &reached{source: "cluster " + s.cluster.Name(), cluster: s.cluster, web: s.web}
 	token, err := s.cluster.Secret(ctx, wasteToken.namespace, wasteToken.name, wasteToken.key)
 	if err != nil {
 		at.lack = err

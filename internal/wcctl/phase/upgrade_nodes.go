@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
 	"github.com/wastecoach/wastecoach/internal/wcctl/fleet"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
@@ -24,6 +27,9 @@ const (
 	// openPatience bounds what is done after an interrupt.
 	openPatience = 15 * time.Second
 )
+
+// awayBackoff is two minutes.
+var awayBackoff = wait.Backoff{Steps: 240, Duration: 500 * time.Millisecond, Factor: 1}
 
 // upgradeNodes gives each node the new kubelet while it is empty, one node at a time.
 type upgradeNodes struct{ *Upgrade }
@@ -75,7 +81,9 @@ func (u upgradeNodes) Apply(ctx context.Context, r *Run, changes []Change) error
 		if !found {
 			continue
 		}
-		if err := u.node(ctx, r, live, m); err != nil {
+		// A new kubelet starts the API server anew once more, just when its node is ready.
+		err := retry.OnError(awayBackoff, kube.Away, func() error { return u.node(ctx, r, live, m) })
+		if err != nil {
 			return r.stuck(ctx, nodesName, m.Name, err)
 		}
 	}

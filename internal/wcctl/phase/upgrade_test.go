@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +42,8 @@ type live struct {
 	closed  map[string]bool
 	fails   map[string]error
 	hazards []kube.Hazard
+	// away is how often the API server goes just when a node is to be opened.
+	away    int
 	saved   int
 }
 
@@ -72,6 +76,10 @@ func (l *live) CloseNode(_ context.Context, node string) error {
 }
 
 func (l *live) OpenNode(_ context.Context, node string) error {
+	if l.away > 0 {
+		l.away--
+		return fmt.Errorf("changing the node: %w", &url.Error{Op: "Patch", URL: "https://api", Err: io.ErrUnexpectedEOF})
+	}
 	l.calls = append(l.calls, "open "+node)
 	delete(l.closed, node)
 	return nil
@@ -262,6 +270,15 @@ func TestANodeThatAKilledRunLeftClosedIsOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, l.calls, []string{"declare", "open demo-worker-2"})
+}
+
+func TestTheAPIServerMayGoWhileANodeIsUpgraded(t *testing.T) {
+	t.Parallel()
+	w, l := newOldWorld(t)
+	l.away = 2
+	if _, err := w.upgrading(l, false).Up(t.Context()); err != nil || l.away != 0 || len(l.closed) > 0 {
+		t.Errorf("%v; it was away %d times too few, closed are %v", err, l.away, l.closed)
+	}
 }
 
 func TestAnUpgradeIsCheckedFirst(t *testing.T) {
