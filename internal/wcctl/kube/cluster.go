@@ -36,7 +36,7 @@ type Cluster struct {
 	http   *http.Client
 	// name is the context's, address the API server's host:port.
 	name, address string
-	lookup  func(ctx context.Context, pod string) error
+	lookup        func(ctx context.Context, pod string) error
 	// evictEvery is the constant's unless a test is in a hurry.
 	evictEvery time.Duration
 

@@ -252,7 +252,7 @@ func TestFindReadsWhatHostsSay(t *testing.T) {
 	if err != nil || namespace != "waste" || pod != "waste-api-7f.x" || port != 8080 {
 		t.Errorf("%s %s %d %v", namespace, pod, port, err)
 	}
-	for _, address := range []string{"nowhere.any:80", "waste.any:x"} {
+	for _, address := range []string{"nowhere.svc:80", "waste.waste.svc:x"} {
 		if _, _, _, err := tn.find(t.Context(), address); err == nil {
 			t.Errorf("%s was found", address)
 		}

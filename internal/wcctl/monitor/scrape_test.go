@@ -92,20 +92,21 @@ func TestServicesSumUpTheirReplicas(t *testing.T) {
 	t.Parallel()
 	s := newScrapes()
 	of := func(name string, n int, at time.Time, err error) answer {
-		return answer{replica{pool: "waste", name: name}, parsed(t, metricsText(n, 0), at), err}
+		return answer{replica: replica{pool: "waste", name: name}, sample: parsed(t, metricsText(n, 0), at), err: err}
 	}
 	gone := answer{replica: replica{pool: "waste", name: "waste-3"}, err: fmt.Errorf("gone")}
-	s.add([]answer{of("waste-1", 100, noon, nil), of("waste-2", 200, noon, nil), gone})
+	slow := answer{replica: replica{pool: "waste", name: "waste-4"}, silent: fmt.Errorf("no answer in time")}
+	s.add([]answer{of("waste-1", 100, noon, nil), of("waste-2", 200, noon, nil), gone, slow})
 	later := noon.Add(5 * time.Second)
 	list := s.add([]answer{
-		of("waste-1", 110, later, nil), of("waste-2", 220, later, fmt.Errorf("/readyz answers 503")), gone,
+		of("waste-1", 110, later, nil), of("waste-2", 220, later, fmt.Errorf("/readyz answers 503")), gone, slow,
 	})
 	if len(list) != 1 {
 		t.Fatalf("%+v", list)
 	}
 	got := list[0]
-	if got.Replicas != 3 || got.Ready != 1 || math.Abs(got.Rate-6) > 1e-9 || got.Errors != 0 ||
-		len(got.Versions) != 1 || got.Why != "waste-2: /readyz answers 503; waste-3: gone" {
+	if got.Replicas != 4 || got.Ready != 2 || math.Abs(got.Rate-6) > 1e-9 || got.Errors != 0 ||
+		len(got.Versions) != 1 || got.Why != "waste-2: /readyz answers 503; waste-3: gone; waste-4: no answer in time" {
 		t.Errorf("%+v", got)
 	}
 	for i := range 200 {

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ type replica struct {
 	url string
 	// why is set where it is known not to be ready; then nobody asks it.
 	why string
+	// probed is one whose /readyz somebody else asks, as kubelet does: why tells how that ends.
+	probed bool
 }
 
 const (
@@ -61,7 +64,8 @@ func (s *scrapes) of(queue string) lately {
 type answer struct {
 	replica
 	sample sample
-	err    error
+	// err is why it is not ready; silent why nothing more is known of one that is.
+	err, silent error
 }
 
 func (s *System) readServices(ctx context.Context, at *reached) ([]Service, error) {
@@ -87,7 +91,12 @@ func look(ctx context.Context, web *http.Client, r replica, now func() time.Time
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if a.sample, a.err = scrape(ctx, web, r, now); a.err != nil {
+	a.sample, a.err = scrape(ctx, web, r, now)
+	if r.probed {
+		a.err, a.silent = nil, a.err
+		return a
+	}
+	if a.err != nil {
 		return a
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/readyz", http.NoBody)
@@ -178,8 +187,9 @@ func (s *scrapes) sum(pool string, members []answer) Service {
 	for _, m := range members {
 		if m.err == nil {
 			service.Ready++
-		} else {
-			faults = append(faults, m.name+": "+Explain(m.err))
+		}
+		if err := cmp.Or(m.err, m.silent); err != nil {
+			faults = append(faults, m.name+": "+Explain(err))
 		}
 		if v := m.sample.version; v != "" && !slices.Contains(service.Versions, v) {
 			service.Versions = append(service.Versions, v)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/wastecoach/wastecoach/internal/env"
@@ -38,7 +39,7 @@ func newClusterSite(kubeconfig string) (*clusterSite, error) {
 }
 
 func siteOf(cluster *kube.Cluster) *clusterSite {
-	tunnels := &tunnels{cluster: cluster, open: map[string]*way{}}
+	tunnels := &tunnels{cluster: cluster, open: map[string]*kube.Tunnel{}}
 	return &clusterSite{
 		cluster: cluster, tunnels: tunnels, lock: make(chan struct{}, 1),
 		web: &http.Client{Transport: &http.Transport{DialContext: tunnels.dial}},
@@ -78,7 +79,7 @@ func (s *clusterSite) reach(ctx context.Context) (*reached, error) {
 }
 
 // host is how dial knows any ready pod of a place.
-func (p place) host() string { return fmt.Sprintf("%s.any:%d", p.pool, p.port) }
+func (p place) host() string { return fmt.Sprintf("%s.%s.svc:%d", p.pool, p.namespace, p.port) }
 
 // podHost is how dial knows one pod.
 func podHost(namespace, pod string, port int) string {
@@ -97,7 +98,7 @@ func (s *clusterSite) replicas(ctx context.Context) ([]replica, error) {
 				continue
 			}
 			list = append(list, replica{
-				pool: p.pool, name: pods[i].Name, why: kube.WhyWaiting(&pods[i]),
+				pool: p.pool, name: pods[i].Name, why: kube.WhyWaiting(&pods[i]), probed: true,
 				url: "http://" + podHost(p.namespace, pods[i].Name, p.port),
 			})
 		}
@@ -120,14 +121,11 @@ func (s *clusterSite) Close() error {
 type tunnels struct {
 	cluster *kube.Cluster
 
-	mu   sync.Mutex
-	open map[string]*way
-}
+	opening singleflight.Group
 
-// way is one of them; who opens it keeps the others waiting, so that there are no two.
-type way struct {
 	mu     sync.Mutex
-	tunnel *kube.Tunnel
+	open   map[string]*kube.Tunnel
+	closed bool
 }
 
 const tunnelTimeout = 5 * time.Second
@@ -144,22 +142,36 @@ func (t *tunnels) dial(ctx context.Context, network, address string) (net.Conn, 
 }
 
 func (t *tunnels) to(ctx context.Context, address string) (*kube.Tunnel, error) {
+	if tunnel := t.living(address); tunnel != nil {
+		return tunnel, nil
+	}
+	// Who asks may give up; where the cluster is slow, the tunnel is there when he asks again.
+	made := t.opening.DoChan(address, func() (any, error) { return t.make(context.WithoutCancel(ctx), address) })
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-made:
+		tunnel, _ := r.Val.(*kube.Tunnel)
+		return tunnel, r.Err
+	}
+}
+
+func (t *tunnels) living(address string) *kube.Tunnel {
 	t.mu.Lock()
-	w, known := t.open[address]
-	if !known {
-		w = &way{}
-		t.open[address] = w
+	defer t.mu.Unlock()
+	tunnel := t.open[address]
+	if tunnel == nil {
+		return nil
 	}
-	t.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.tunnel != nil {
-		select {
-		case <-w.tunnel.Lost():
-		default:
-			return w.tunnel, nil
-		}
+	select {
+	case <-tunnel.Lost():
+		return nil
+	default:
+		return tunnel
 	}
+}
+
+func (t *tunnels) make(ctx context.Context, address string) (*kube.Tunnel, error) {
 	ctx, cancel := context.WithTimeout(ctx, tunnelTimeout)
 	defer cancel()
 	namespace, pod, port, err := t.find(ctx, address)
@@ -167,10 +179,17 @@ func (t *tunnels) to(ctx context.Context, address string) (*kube.Tunnel, error) 
 		return nil, err
 	}
 	tunnel, err := t.cluster.Tunnel(ctx, namespace, pod, port)
-	if err == nil {
-		w.tunnel = tunnel
+	if err != nil {
+		return nil, err
 	}
-	return tunnel, err
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		tunnel.Close()
+		return nil, net.ErrClosed
+	}
+	t.open[address] = tunnel
+	return tunnel, nil
 }
 
 // find reads what host and podHost write.
@@ -183,9 +202,8 @@ func (t *tunnels) find(ctx context.Context, address string) (namespace, pod stri
 		dot := strings.LastIndex(name, ".")
 		return name[dot+1:], name[:dot], port, nil
 	}
-	pool := strings.TrimSuffix(host, ".any")
 	for _, p := range append(places(), redisPlace) {
-		if p.pool != pool {
+		if p.host() != address {
 			continue
 		}
 		pods, err := t.cluster.PodsOf(ctx, p.namespace, p.selector)
@@ -197,7 +215,7 @@ func (t *tunnels) find(ctx context.Context, address string) (namespace, pod stri
 				return p.namespace, pods[i].Name, port, nil
 			}
 		}
-		return "", "", 0, fmt.Errorf("no pod of %s is ready in the namespace %s", pool, p.namespace)
+		return "", "", 0, fmt.Errorf("no pod of %s is ready in the namespace %s", p.pool, p.namespace)
 	}
 	return "", "", 0, fmt.Errorf("nothing is known of %s", address)
 }
@@ -205,11 +223,8 @@ func (t *tunnels) find(ctx context.Context, address string) (namespace, pod stri
 func (t *tunnels) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, w := range t.open {
-		w.mu.Lock()
-		if w.tunnel != nil {
-			w.tunnel.Close()
-		}
-		w.mu.Unlock()
+	t.closed = true
+	for _, tunnel := range t.open {
+		tunnel.Close()
 	}
 }

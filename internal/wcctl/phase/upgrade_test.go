@@ -43,8 +43,8 @@ type live struct {
 	fails   map[string]error
 	hazards []kube.Hazard
 	// away is how often the API server goes just when a node is to be opened.
-	away    int
-	saved   int
+	away  int
+	saved int
 }
 
 func (l *live) Release() (string, error) {

@@ -148,6 +148,12 @@ func (m *model) stale() (age time.Duration, stale bool) {
 	return age, !m.feed.at.IsZero() && (m.feed.err != nil || age >= staleAfter)
 }
 
+// unread is a part of which nothing is known: it is not empty.
+func (m *model) unread(part monitor.Part) bool {
+	f, ok := m.feed.picture.Faults[part]
+	return ok && f.ReadAt.IsZero()
+}
+
 // at is the moment that ages on the screen count to: a picture that has become old stands still.
 func (m *model) at() time.Time {
 	part := parts[m.view]

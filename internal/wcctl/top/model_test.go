@@ -701,3 +701,24 @@ func ids(ns ...int) []uuid.UUID {
 	}
 	return list
 }
+
+// TestWhatWasNeverReadIsNotEmpty: "none" would be a lie.
+func TestWhatWasNeverReadIsNotEmpty(t *testing.T) {
+	t.Parallel()
+	p := empty()
+	p.Services, p.Workers, p.Queues, p.Events = nil, nil, nil, nil
+	p.Faults = map[monitor.Part]monitor.Fault{}
+	for _, part := range []monitor.Part{monitor.Jobs, monitor.Queues, monitor.Workers, monitor.Services, monitor.Events} {
+		p.Faults[part] = monitor.Fault{Message: "no answer in time"}
+	}
+	s := setup(t, p).look()
+	for key, lies := range map[string][]string{
+		"1": {"none", "no job", "0 of 0"}, "3": {"No queues"}, "4": {"No worker"}, "5": {"No service"}, "7": {"Nothing has"},
+	} {
+		s.press(key)
+		s.shows("no answer in time")
+		for _, lie := range lies {
+			s.hides(lie)
+		}
+	}
+}

@@ -90,6 +90,8 @@ func (m *model) latestRows() []overviewRow {
 	return rows
 }
 
+const notRead = "not read"
+
 func (m *model) drawOverview(out *pane, height int) {
 	out.add(m.summary()...)
 	b, l := m.blocks(), m.lists[overview]
@@ -112,16 +114,23 @@ func (m *model) drawOverview(out *pane, height int) {
 	if room < 2 {
 		return
 	}
+	noJob, noEvent := m.paint.faint.of("no job"), m.paint.faint.of("none yet")
+	if m.unread(monitor.Jobs) {
+		noJob = m.paint.faint.of(notRead)
+	}
+	if m.unread(monitor.Events) {
+		noEvent = m.paint.faint.of(notRead)
+	}
 	if m.width < wide {
-		out.append(section("Running now", m.paint.faint.of("no job"), b.running, m.width))
+		out.append(section("Running now", noJob, b.running, m.width))
 		if room-1-max(len(b.running), 1) >= 2 {
-			out.append(section("Latest events", m.paint.faint.of("none yet"), b.latest, m.width))
+			out.append(section("Latest events", noEvent, b.latest, m.width))
 		}
 		return
 	}
 	half := m.width / 2
-	left := section("Running now", m.paint.faint.of("no job"), b.running, half)
-	right := section("Latest events", m.paint.faint.of("none yet"), b.latest, m.width-half)
+	left := section("Running now", noJob, b.running, half)
+	right := section("Latest events", noEvent, b.latest, m.width-half)
 	lines := beside([][]string{left.lines, right.lines}, half)
 	left.lines = lines
 	out.append(left)
@@ -149,15 +158,23 @@ func (m *model) heading(title string, width int) string {
 func (m *model) summary() []string {
 	p := m.feed.picture
 	width := m.width - m.labelWidth() - 2
-	lines := []string{m.labeled("jobs", m.jobsLine("", width))}
-	if m.bodyHeight() < 12 {
-		return append(lines, m.labeled("workers", m.workersLine(width)))
+	// What was not read is not none.
+	line := func(label string, part monitor.Part, text string) string {
+		if m.unread(part) {
+			text = m.paint.faint.of(notRead)
+		}
+		return m.labeled(label, text)
 	}
-	lines = append(lines, m.labeled("24 hours", m.dayLine(width)))
+	lines := []string{line("jobs", monitor.Jobs, m.jobsLine("", width))}
+	workers := line("workers", monitor.Workers, m.workersLine(width))
+	if m.bodyHeight() < 12 {
+		return append(lines, workers)
+	}
+	lines = append(lines, line("24 hours", monitor.Jobs, m.dayLine(width)))
 	for _, q := range p.Queues {
 		lines = append(lines, m.labeled(cells.Clean(q.Name), m.queueLine(q, width)))
 	}
-	lines = append(lines, m.labeled("workers", m.workersLine(width)), m.labeled("services", m.servicesLine()))
+	lines = append(lines, workers, line("services", monitor.Services, m.servicesLine()))
 	if p.Cluster != nil {
 		lines = append(lines, m.clusterFacts(*p.Cluster, m.at()))
 	}

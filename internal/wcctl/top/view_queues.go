@@ -184,6 +184,9 @@ func (m *model) pairs(list ...fact) string {
 
 // nothing helps where a view is empty: all is its size without a search.
 func (m *model) nothing(text string, all int) []string {
+	if m.unread(parts[m.view]) {
+		return nil // what is wrong stands above
+	}
 	if all > 0 {
 		text = "Nothing is like that. Esc shows all again."
 	}
