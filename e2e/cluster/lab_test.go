@@ -126,7 +126,14 @@ func (l *lab) configure(edit func(*spec.Cluster)) {
 		l.t.Fatal(err)
 	}
 	edit(&c)
-	if data, err = yaml.Marshal(c); err != nil {
+	var file map[string]any
+	data, err = yaml.Marshal(c)
+	if err := errors.Join(err, yaml.Unmarshal(data, &file)); err != nil {
+		l.t.Fatal(err)
+	}
+	// Left out, it would be the default's, and up would bring the system, too.
+	file["spec"].(map[string]any)["domain"] = c.Spec.Domain
+	if data, err = yaml.Marshal(file); err != nil {
 		l.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {

@@ -60,7 +60,7 @@ type Spec struct {
 	Budget Budget       `json:"budget,omitzero"`
 
 	// Domain is below what the system answers: api.DOMAIN is the API, files.DOMAIN takes photos.
-	// wcctl deploy needs it.
+	// wcctl deploy needs it; where it is empty, wcctl up makes the cluster alone.
 	Domain  string  `json:"domain,omitempty"`
 	Ingress Ingress `json:"ingress,omitzero"`
 	Images  Images  `json:"images,omitzero"`

@@ -30,3 +30,11 @@ func TestServicesAreRead(t *testing.T) {
 		t.Errorf("the defaults are %+v", c.Spec)
 	}
 }
+
+func TestAnEmptyDomainStaysEmpty(t *testing.T) {
+	t.Parallel()
+	c, faults := check(localFile + "  domain: \"\"\n")
+	if len(faults) > 0 || c.Spec.Domain != "" {
+		t.Errorf("%q, %v", c.Spec.Domain, faults)
+	}
+}
