@@ -37,7 +37,7 @@ KUBESCORE := bin/kube-score-$(KUBESCORE_VERSION)-$(shell go env GOVERSION 2>/dev
 KUBECONFORM_MODULE := github.com/yannh/kubeconform
 KUBECONFORM_VERSION := $(shell sed -n 's|^\t$(KUBECONFORM_MODULE) \(v[^ ]*\).*|\1|p' tools/kubeconform/go.mod)
 KUBECONFORM := bin/kubeconform-$(KUBECONFORM_VERSION)-$(shell go env GOVERSION 2>/dev/null)
-# The schemas that it checks with, made of Kubernetes', KEDA's and Argo CD's own modules.
+# The schemas that it checks with, made of Kubernetes', KEDA's, Argo CD's and cert-manager's own modules.
 KUBESCHEMAS := bin/kubeschemas/made
 
 # npm's own record of what it has installed.
@@ -218,14 +218,15 @@ $(KUBECONFORM): tools/kubeconform/go.mod tools/kubeconform/go.sum
 	@touch $@
 
 $(KUBESCHEMAS): tools/kubeschema/go.mod tools/kubeschema/go.sum tools/kubeschema/main.go
-	@echo "lint: making schemas of Kubernetes', KEDA's and Argo CD's kinds, once"
+	@echo "lint: making schemas of Kubernetes', KEDA's, Argo CD's and cert-manager's kinds, once"
 	@rm -rf $(dir $@)
 	@cd tools/kubeschema && \
 		kubernetes=$$(go mod download -json k8s.io/kubernetes | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		keda=$$(go mod download -json github.com/kedacore/keda/v2 | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		argocd=$$(go mod download -json github.com/argoproj/argo-cd/v3 | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
+		certs=$$(go mod download -json github.com/cert-manager/cert-manager | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		go run . $(CURDIR)/$(dir $@) "$$kubernetes/api/openapi-spec/swagger.json" \
-			"$$keda"/config/crd/bases/*.yaml "$$argocd"/manifests/crds/*-crd.yaml
+			"$$keda"/config/crd/bases/*.yaml "$$argocd"/manifests/crds/*-crd.yaml "$$certs"/deploy/crds/*.yaml
 	@touch $@
 
 $(NODE_MODULES): tools/contract/package.json tools/contract/package-lock.json

@@ -60,12 +60,12 @@ func apiServer(t *testing.T) (*rest.Config, dynamic.Interface, *warnings) {
 	return config, client, heard
 }
 
-// TestDryRun lets a real API server, with KEDA's and Argo CD's own definitions, look at every object. What
-// it warns of, e.g. pods that their namespace's level forbids, is a fault.
+// TestDryRun lets a real API server, with KEDA's, Argo CD's and cert-manager's own definitions, look at every
+// object. What it warns of, e.g. pods that their namespace's level forbids, is a fault.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	config, client, heard := apiServer(t)
-	kubetest.Define(t, config, kubetest.KEDA, kubetest.ArgoCD)
+	kubetest.Define(t, config, kubetest.KEDA, kubetest.ArgoCD, kubetest.CertManager)
 	mapper := kinds(t, config)
 	namespaces(t, config)
 	check := func(name, manifest string, err error) {

@@ -27,6 +27,8 @@ acme:
 publishAddresses: [10.77.0.12]
 `
 
+const ownCertificate = "{flavor: f5, acme: {enabled: false, hosts: [api]}, tls: {secretName: own}}"
+
 const otherCharts = `
 git: {url: 'ssh://git@git.example.org/wastecoach/lab.git', branch: lab, path: clusters/lab}
 charts: {url: 'https://github.com/you/wastecoach.git', revision: v1.2.3}
@@ -39,7 +41,8 @@ func platformCases() []platformCase {
 		{"ingress", "ingress", "ingress", ""},
 		{"ingress-lab", "ingress", "ingress", labIngress},
 		{"ingress-behind-proxy", "ingress", "ingress", "{trustedProxies: [10.0.0.0/8], acme: {enabled: false}}"},
-		{"ingress-f5", "ingress", "ingress", "{flavor: f5, tls: {secretName: api}}"},
+		{"ingress-f5", "ingress", "ingress", "{flavor: f5, acme: {email: ops@example.org}}"},
+		{"ingress-f5-own", "ingress", "ingress", ownCertificate},
 		{"autoscaling", "autoscaling", "keda", ""},
 		{"lab", "lab", "lab", "pebble: {edgeAddress: 10.77.0.12}"},
 		{"lab-without-pebble", "lab", "lab", "pebble: {enabled: false}"},
@@ -82,15 +85,17 @@ func TestPlatformLint(t *testing.T) {
 func TestPlatformRefusesValues(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ chart, values, want string }{
-		"an unknown key":       {"storage", "paths: [/a]", "'paths' not allowed"},
-		"a relative path":      {"storage", "path: volumes", "/path"},
-		"an unknown flavor":    {"ingress", "flavor: nginx", "/flavor"},
-		"no name to certify":   {"ingress", "acme: {hosts: []}", "/acme/hosts"},
-		"a plain ACME server":  {"ingress", "acme: {server: 'http://ca.example/dir'}", "/acme/server"},
-		"an image of nowhere":  {"autoscaling", "operator: {image: {tag: ''}}", "/operator/image"},
-		"a wrong edge":         {"lab", "pebble: {edgeAddress: worker-1}", "/pebble/edgeAddress"},
-		"a password":           {"gitops", "git: {url: 'https://u:p@x/y.git'}", "/git/url"},
-		"a branch like a flag": {"gitops", "git: {branch: --all}", "/git/branch"},
+		"an unknown key":                {"storage", "paths: [/a]", "'paths' not allowed"},
+		"a relative path":               {"storage", "path: volumes", "/path"},
+		"an unknown flavor":             {"ingress", "flavor: nginx", "/flavor"},
+		"no name to certify":            {"ingress", "acme: {hosts: []}", "/acme/hosts"},
+		"a plain ACME server":           {"ingress", "acme: {server: 'http://ca.example/dir'}", "/acme/server"},
+		"no Secret to certify into":     {"ingress", "{flavor: f5, tls: {secretName: ''}}", "/tls/secretName"},
+		"what cert-manager cannot read": {"ingress", "{flavor: f5, acme: {caConfigMap: ca}}", "/acme/caConfigMap"},
+		"an image of nowhere":           {"autoscaling", "operator: {image: {tag: ''}}", "/operator/image"},
+		"a wrong edge":                  {"lab", "pebble: {edgeAddress: worker-1}", "/pebble/edgeAddress"},
+		"a password":                    {"gitops", "git: {url: 'https://u:p@x/y.git'}", "/git/url"},
+		"a branch like a flag":          {"gitops", "git: {branch: --all}", "/git/branch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
