@@ -144,7 +144,12 @@ func (s *system) Deploy(ctx context.Context, r *phase.Run) error {
 	}
 	_, err = d.Run(ctx, s.request())
 	var failed *deploy.FailureError
+	var lack *deploy.LackError
 	switch {
+	case errors.As(err, &lack):
+		return &phase.Error{Phase: deployPhase, Cause: err, Hint: lackHint(lack) + "\nwcctl up"}
+	case errors.As(err, new(*deploy.CertificateError)):
+		return &phase.Error{Phase: deployPhase, Cause: err, Hint: certificateHint + "\nwcctl up # goes on waiting"}
 	case errors.As(err, &failed):
 		return &phase.Error{Phase: deployPhase, Cause: err, Hint: "wcctl logs " + failed.Release + "\nwcctl up"}
 	case errors.Is(err, deploy.ErrNoProviders):

@@ -325,7 +325,12 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 	var cut *deploy.CutShortError
 	var failed *deploy.FailureError
 	var unwritten *gitops.NotWrittenError
+	var lack *deploy.LackError
 	switch {
+	case errors.As(err, &lack):
+		return &Error{Cause: err, Hint: lackHint(lack) + "\n" + flags.again(command), Log: log}
+	case errors.As(err, new(*deploy.CertificateError)):
+		return &Error{Cause: err, Hint: certificateHint + "\n" + flags.again(command) + " # goes on waiting", Log: log}
 	case errors.Is(err, gitops.ErrNoArgoCD):
 		return &Error{Cause: err, Hint: argoHint, Log: log}
 	case errors.As(err, &unwritten):

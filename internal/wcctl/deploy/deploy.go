@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/event"
@@ -25,6 +26,7 @@ type Helm interface {
 	History(namespace, name string) ([]helm.Revision, error)
 	Diff(ctx context.Context, t helm.Target) ([]helm.Change, error)
 	Images(ctx context.Context, t helm.Target) ([]string, error)
+	Unserved(ctx context.Context, t helm.Target) ([]schema.GroupKind, error)
 	Apply(ctx context.Context, manifest []byte) error
 }
 
@@ -96,17 +98,15 @@ func (d *Deployer) Run(ctx context.Context, r Request) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	before := d.before(works)
-	total := len(before) + len(works)
+	if err := d.lacks(ctx, works); err != nil {
+		return nil, err
+	}
+	before, after := d.before(works), d.after(r)
+	total := len(before) + len(works) + len(after)
 	for i, p := range before {
-		started := time.Now()
-		d.Sink.Emit(event.Event{Kind: event.PhaseStarted, Phase: p.name, Task: p.title, Done: i, Total: total})
-		if err := p.do(ctx); err != nil {
-			return nil, d.failed(p.name, err)
+		if err := d.aside(ctx, p, i, total); err != nil {
+			return nil, err
 		}
-		d.Sink.Emit(event.Event{
-			Kind: event.PhaseFinished, Phase: p.name, Seconds: time.Since(started).Seconds(), Done: i + 1, Total: total,
-		})
 	}
 	var outcomes []Outcome
 	for i, w := range works {
@@ -116,23 +116,47 @@ func (d *Deployer) Run(ctx context.Context, r Request) ([]Outcome, error) {
 		}
 		outcomes = append(outcomes, outcome)
 	}
+	for i, p := range after {
+		if err := d.aside(ctx, p, len(before)+len(works)+i, total); err != nil {
+			return outcomes, err
+		}
+	}
 	return outcomes, nil
 }
 
-// preparation is what comes before all releases.
-type preparation struct {
+// aside is what comes before or after all releases.
+type aside struct {
 	name, title string
 	do          func(ctx context.Context) error
 }
 
-func (d *Deployer) before(works []work) []preparation {
-	list := []preparation{{prepareName, prepareTitle, func(ctx context.Context) error { return d.prepare(ctx, works) }}}
+func (d *Deployer) aside(ctx context.Context, a aside, done, total int) error {
+	started := time.Now()
+	d.Sink.Emit(event.Event{Kind: event.PhaseStarted, Phase: a.name, Task: a.title, Done: done, Total: total})
+	if err := a.do(ctx); err != nil {
+		return d.failed(a.name, err)
+	}
+	d.Sink.Emit(event.Event{
+		Kind: event.PhaseFinished, Phase: a.name, Seconds: time.Since(started).Seconds(), Done: done + 1, Total: total,
+	})
+	return nil
+}
+
+func (d *Deployer) before(works []work) []aside {
+	list := []aside{{prepareName, prepareTitle, func(ctx context.Context) error { return d.prepare(ctx, works) }}}
 	if d.Pull != nil {
-		list = append(list, preparation{imagesName, imagesTitle, func(ctx context.Context) error {
+		list = append(list, aside{imagesName, imagesTitle, func(ctx context.Context) error {
 			return d.pull(ctx, works)
 		}})
 	}
 	return list
+}
+
+func (d *Deployer) after(r Request) []aside {
+	if !r.Platform || !d.certified() {
+		return nil
+	}
+	return []aside{{certificateName, certificateTitle, d.awaitCertificate}}
 }
 
 // pull brings the images of all releases to the nodes at once.
@@ -164,6 +188,9 @@ func (d *Deployer) Phases(r Request) [][2]string {
 		if slices.Contains(r.Services, service) {
 			list = append(list, [2]string{service, "Deploy " + service})
 		}
+	}
+	for _, p := range d.after(r) {
+		list = append(list, [2]string{p.name, p.title})
 	}
 	return list
 }

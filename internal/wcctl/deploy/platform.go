@@ -69,6 +69,8 @@ func (d *Deployer) platformWork(ctx context.Context, p platformRelease, tag stri
 	return work{title: p.title, target: target, first: first, do: func(ctx context.Context) (helm.Revision, error) {
 		return d.rollOut(ctx, target, []step{{
 			text: deployedText + p.chart, migrates: true, left: "Kubernetes goes on with what was applied",
+			// Services need not wait for the certificate: see awaitCertificate.
+			applied: p.chart == ingressNamespace && d.Spec.Spec.Ingress.Flavor == spec.F5,
 		}})
 	}}, nil
 }

@@ -120,6 +120,8 @@ type step struct {
 	standby string
 	// drains waits afterwards for the last requests of the color that was active before.
 	drains bool
+	// applied tells that it ends with that: others make it ready.
+	applied bool
 	// left is how things stand when the step is cut short.
 	left string
 }
@@ -176,7 +178,7 @@ func (d *Deployer) rollOut(ctx context.Context, t helm.Target, steps []step) (he
 		target := t
 		target.Values = helm.Merge(t.Values, s.values)
 		revision, err = d.apply(ctx, target, helm.Options{
-			Timeout: d.Timeout, Description: s.text, NoHooks: !s.migrates,
+			Timeout: d.Timeout, Description: s.text, NoHooks: !s.migrates, NoWait: s.applied,
 		})
 		if err == nil && s.standby != "" {
 			err = d.match(ctx, t.Name, s.standby)

@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/deploy"
@@ -36,6 +37,8 @@ type world struct {
 	active []string
 	// before is asked ahead of every revision; an error is how it fails, halfway.
 	before func(description string) error
+	// unserved are a release's kinds that the cluster does not know.
+	unserved map[string][]schema.GroupKind
 	// rollbacks are the revisions that were gone back to.
 	rollbacks []int
 }
@@ -140,6 +143,10 @@ func (w *world) Images(_ context.Context, t helm.Target) ([]string, error) {
 	image, _ := t.Values["image"].(map[string]any)
 	tag, _ := image["tag"].(string)
 	return []string{"wastecoach.io/" + t.Name + ":" + tag}, nil
+}
+
+func (w *world) Unserved(_ context.Context, t helm.Target) ([]schema.GroupKind, error) {
+	return w.unserved[t.Name], nil
 }
 
 func (w *world) Apply(context.Context, []byte) error { return nil }

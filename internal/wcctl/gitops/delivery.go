@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 )
 
@@ -42,6 +44,7 @@ type Helm interface {
 	Diff(ctx context.Context, t helm.Target) ([]helm.Change, error)
 	Compare(ctx context.Context, t helm.Target, before map[string]any) ([]helm.Change, error)
 	Images(ctx context.Context, t helm.Target) ([]string, error)
+	Unserved(ctx context.Context, t helm.Target) ([]schema.GroupKind, error)
 	Apply(ctx context.Context, manifest []byte) error
 }
 
@@ -277,6 +280,11 @@ func (d *Delivery) compare(
 // Images lists the images of a target, as Helm does.
 func (d *Delivery) Images(ctx context.Context, t helm.Target) ([]string, error) {
 	return d.Helm.Images(ctx, t)
+}
+
+// Unserved lists the kinds of a target that the API server does not serve, as Helm does.
+func (d *Delivery) Unserved(ctx context.Context, t helm.Target) ([]schema.GroupKind, error) {
+	return d.Helm.Unserved(ctx, t)
 }
 
 // Apply applies objects that belong to no release, as Helm does.

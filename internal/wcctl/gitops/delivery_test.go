@@ -167,7 +167,7 @@ func (s *stage) file() string {
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	config := kubetest.Real(t)
-	kubetest.Define(t, config, kubetest.ArgoCD)
+	kubetest.Define(t, config, kubetest.ArgoCD, kubetest.KEDA)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

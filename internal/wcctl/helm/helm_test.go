@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube/kubetest"
 )
@@ -86,6 +87,7 @@ func TestAgainstARealAPIServer(t *testing.T) {
 	}
 	checkCutShort(t, client)
 	checkMended(t, client)
+	checkUnserved(t, config, client)
 	if err := client.Uninstall(t.Context(), space, releaseName, o); err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +150,25 @@ func checkCutShort(t *testing.T, client *Client) {
 	}
 	if _, err := client.Upgrade(t.Context(), demo(t, nil), Options{Timeout: time.Minute}); err != nil {
 		t.Error(err)
+	}
+}
+
+// checkUnserved deploys what the API server does not know before, and what nobody makes ready.
+func checkUnserved(t *testing.T, config *rest.Config, client *Client) {
+	t.Helper()
+	target := demo(t, map[string]any{"certificate": true})
+	kinds, err := client.Unserved(t.Context(), target)
+	if err != nil || len(kinds) != 1 || kinds[0].String() != "Certificate.cert-manager.io" {
+		t.Errorf("the API server does not serve %v, %v", kinds, err)
+	}
+	kubetest.Define(t, config, kubetest.CertManager)
+	if kinds, err = client.Unserved(t.Context(), target); err != nil || len(kinds) > 0 {
+		t.Errorf("afterwards it does not serve %v, %v", kinds, err)
+	}
+	o := Options{Timeout: 10 * time.Second, Description: "applied", NoWait: true}
+	target.Values["stuck"] = true
+	if r, err := client.Upgrade(t.Context(), target, o); err != nil || r.Status != Deployed {
+		t.Errorf("applied only: %+v, %v", r, err)
 	}
 }
 

@@ -10,30 +10,41 @@ import (
 
 // Images lists the container images of what Upgrade would apply, hooks included.
 func (c *Client) Images(ctx context.Context, t Target) ([]string, error) {
-	cfg, g, err := c.open(t.Namespace)
+	objects, _, err := c.wanted(ctx, t)
 	if err != nil {
 		return nil, err
 	}
+	var images []string
+	for _, o := range objects {
+		images = append(images, imagesIn(o)...)
+	}
+	slices.Sort(images)
+	return slices.Compact(images), nil
+}
+
+// wanted are the objects that Upgrade would apply, hooks included.
+func (c *Client) wanted(ctx context.Context, t Target) ([]*unstructured.Unstructured, *getter, error) {
+	cfg, g, err := c.open(t.Namespace)
+	if err != nil {
+		return nil, nil, err
+	}
 	rendered, err := render(ctx, cfg, g, t, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	manifests := []string{rendered.Manifest}
 	for _, hook := range rendered.Hooks {
 		manifests = append(manifests, hook.Manifest)
 	}
-	var images []string
+	var all []*unstructured.Unstructured
 	for _, manifest := range manifests {
 		objects, err := parse(manifest)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		for _, o := range objects {
-			images = append(images, imagesIn(o)...)
-		}
+		all = append(all, objects...)
 	}
-	slices.Sort(images)
-	return slices.Compact(images), nil
+	return all, g, nil
 }
 
 // imagesIn finds the containers of whatever has pods.

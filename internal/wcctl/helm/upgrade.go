@@ -20,6 +20,8 @@ type Options struct {
 	Description string
 	// NoHooks leaves the hooks out, e.g. the migration.
 	NoHooks bool
+	// NoWait ends when everything is applied: what becomes of it is somebody else's work.
+	NoWait bool
 }
 
 // Upgrade installs the release or brings it to what the target says, by server-side apply, and waits
@@ -60,7 +62,7 @@ func install(ctx context.Context, cfg *action.Configuration, t Target, o Options
 	a := action.NewInstall(cfg)
 	a.ReleaseName, a.Namespace, a.Description = t.Name, t.Namespace, o.Description
 	a.Timeout, a.DisableHooks, a.WaitForJobs = o.Timeout, o.NoHooks, true
-	a.WaitStrategy, a.WaitOptions = kube.StatusWatcherStrategy, waiting(ctx)
+	a.WaitStrategy, a.WaitOptions = o.strategy(), waiting(ctx)
 	a.ForceConflicts = true
 	// What a killed first run made belongs to this release, and to nothing else.
 	a.TakeOwnership = true
@@ -71,10 +73,17 @@ func upgrade(ctx context.Context, cfg *action.Configuration, t Target, o Options
 	a := action.NewUpgrade(cfg)
 	a.Namespace, a.Description, a.MaxHistory = t.Namespace, o.Description, keptRevisions
 	a.Timeout, a.DisableHooks, a.WaitForJobs = o.Timeout, o.NoHooks, true
-	a.WaitStrategy, a.WaitOptions = kube.StatusWatcherStrategy, waiting(ctx)
+	a.WaitStrategy, a.WaitOptions = o.strategy(), waiting(ctx)
 	a.ServerSideApply, a.ForceConflicts, a.ResetValues = "true", true, true
 	a.TakeOwnership = true
 	return a
+}
+
+func (o Options) strategy() kube.WaitStrategy {
+	if o.NoWait {
+		return kube.HookOnlyStrategy
+	}
+	return kube.StatusWatcherStrategy
 }
 
 func waiting(ctx context.Context) []kube.WaitOption {

@@ -143,8 +143,8 @@ const (
 
 // Ingress is the way in.
 type Ingress struct {
-	// Flavor is f5, F5's NGINX Ingress Controller, or compat, Traefik, which reads the annotations of
-	// the retired ingress-nginx and can be in a bundle.
+	// Flavor is f5, F5's NGINX Ingress Controller with cert-manager, which their own charts install, or
+	// compat, Traefik, which reads the annotations of the retired ingress-nginx and can be in a bundle.
 	Flavor Flavor `json:"flavor,omitempty" jsonschema:"enum=f5,enum=compat"`
 }
 
