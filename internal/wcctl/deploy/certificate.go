@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/redact"
@@ -71,17 +72,24 @@ func (d *Deployer) awaitCertificate(ctx context.Context) error {
 	}
 }
 
-// certificate tells whether there is a real one, and else what keeps it: each name's challenge where there is any.
+// certificate tells whether there is a real one, or nobody asks for any, and else what it waits for: each name's
+// challenge where there are such.
 func (d *Deployer) certificate(ctx context.Context) (ready bool, waits []string) {
 	var certificate struct {
-		Status struct{ Conditions []metav1.Condition }
+		Metadata struct{ Generation int64 }
+		Status   struct{ Conditions []metav1.Condition }
 	}
 	err := d.get(ctx, "cert-manager.io/v1", "certificates/"+gatewayCertificate, &certificate)
+	if apierrors.IsNotFound(err) { // values in Git may say so
+		return true, nil
+	}
 	if err != nil {
 		return false, []string{err.Error()}
 	}
 	for _, c := range certificate.Status.Conditions {
-		if c.Type == "Ready" && c.Status == metav1.ConditionTrue {
+		// After a change, e.g. of the names, cert-manager has not looked yet.
+		seen := c.ObservedGeneration == certificate.Metadata.Generation
+		if c.Type == "Ready" && c.Status == metav1.ConditionTrue && seen {
 			return true, nil
 		}
 		if c.Message != "" {

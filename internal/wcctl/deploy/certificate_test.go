@@ -22,9 +22,11 @@ import (
 
 const (
 	readyCertificate = `{"status": {"conditions": [{"type": "Ready", "status": "True", "message": "up to date"}]}}`
-	noCertificate    = `{"status": {"conditions": [{"type": "Ready", "status": "False", "message": "no Secret"}]}}`
-	noChallenges     = `{"items": []}`
-	challenge        = `{"items": [{"spec": {"dnsName": "api.example.org"}, "status": {"state": "pending",
+	oldCertificate   = `{"metadata": {"generation": 2}, "status": {"conditions": [{"type": "Ready", "status": "True",
+"observedGeneration": 1, "message": "of before"}]}}`
+	noCertificate = `{"status": {"conditions": [{"type": "Ready", "status": "False", "message": "no Secret"}]}}`
+	noChallenges  = `{"items": []}`
+	challenge     = `{"items": [{"spec": {"dnsName": "api.example.org"}, "status": {"state": "pending",
 "reason": "Waiting for HTTP-01 challenge propagation: no such host"}}]}`
 )
 
@@ -32,7 +34,8 @@ func TestTheCertificateIsAwaitedLast(t *testing.T) {
 	t.Parallel()
 	w := f5(t)
 	w.hasClass(t)
-	w.answers(t, noCertificate, noChallenges, noCertificate, challenge, noCertificate, challenge, readyCertificate)
+	w.answers(t, oldCertificate, noChallenges, noCertificate, noChallenges, noCertificate, challenge,
+		noCertificate, challenge, readyCertificate)
 	r := deploy.Request{Platform: true, Services: []string{"waste"}, Image: deploy.Image{Tag: "1"}}
 	if _, err := w.deployer.Run(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -44,7 +47,8 @@ func TestTheCertificateIsAwaitedLast(t *testing.T) {
 		}
 	}
 	want := []string{
-		"", "no Secret", "api.example.org is pending: Waiting for HTTP-01 challenge propagation: no such host", "",
+		"", "of before", "no Secret",
+		"api.example.org is pending: Waiting for HTTP-01 challenge propagation: no such host", "",
 	}
 	if !slices.Equal(told, want) {
 		t.Errorf("it tells %q", told)
@@ -75,6 +79,12 @@ func TestTheCertificateThatDoesNotComeSaysWhy(t *testing.T) {
 
 func TestYourOwnCertificateIsNotAwaited(t *testing.T) {
 	t.Parallel()
+	git := f5(t)
+	git.hasClass(t)
+	git.answers(t, "")
+	if _, err := git.deployer.Run(t.Context(), deploy.Request{Platform: true}); err != nil {
+		t.Error(err)
+	}
 	w := f5(t)
 	w.hasClass(t)
 	own := w.deployer.Spec.Spec.Platform["ingress"]
@@ -96,7 +106,7 @@ func (w *world) hasClass(t *testing.T) {
 }
 
 // answers is cert-manager: the certificate and, while it is not ready, its challenges, by turns; the last two
-// stay.
+// stay. An empty text is a certificate that is not there.
 func (w *world) answers(t *testing.T, texts ...string) {
 	t.Helper()
 	next := 0
@@ -114,7 +124,11 @@ func (w *world) answers(t *testing.T, texts ...string) {
 			if next++; next == len(texts) {
 				next = max(0, len(texts)-2)
 			}
-			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(text))}, nil
+			status := http.StatusOK
+			if text == "" {
+				status = http.StatusNotFound
+			}
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text))}, nil
 		}),
 	}}
 }

@@ -10,14 +10,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
 const (
 	// ClassGroup stands for the IngressClass that no chart of ours makes.
-	ClassGroup   = "networking.k8s.io"
-	kedaGroup    = "keda.sh"
-	defaultClass = "nginx" // of charts/ingress
+	ClassGroup = "networking.k8s.io"
+	kedaGroup  = "keda.sh"
 )
 
 // LackError is what others bring to the cluster and is not there: Kinds by their API group.
@@ -66,14 +66,19 @@ func (d *Deployer) lacks(ctx context.Context, works []work) error {
 
 // missingClass is the name of the class that F5's controller should have made; empty where it has.
 func (d *Deployer) missingClass(ctx context.Context, w work) (string, error) {
-	if w.target.Namespace != ingressNamespace || w.target.Values["flavor"] != string(spec.F5) {
+	if w.target.Namespace != ingressNamespace {
 		return "", nil
 	}
-	name, ok := w.target.Values["className"].(string)
-	if !ok {
-		name = defaultClass
+	defaults, err := w.target.Chart.Values("values.yaml")
+	if err != nil {
+		return "", err
 	}
-	_, err := d.Kube.NetworkingV1().IngressClasses().Get(ctx, name, metav1.GetOptions{})
+	values := helm.Merge(defaults, w.target.Values)
+	name, _ := values["className"].(string)
+	if values["flavor"] != string(spec.F5) {
+		return "", nil
+	}
+	_, err = d.Kube.NetworkingV1().IngressClasses().Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return name, nil

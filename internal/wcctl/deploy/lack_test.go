@@ -27,10 +27,13 @@ func f5(t *testing.T) *world {
 func TestNothingChangesWhereSomethingIsLacking(t *testing.T) {
 	t.Parallel()
 	w := f5(t)
-	w.unserved = map[string][]schema.GroupKind{"ingress": {
-		{Group: "cert-manager.io", Kind: "Issuer"}, {Group: "cert-manager.io", Kind: "Certificate"},
-		{Group: "keda.sh", Kind: "ScaledObject"},
-	}}
+	w.unserved = map[string][]schema.GroupKind{
+		"ingress": {
+			{Group: "cert-manager.io", Kind: "Issuer"},
+			{Group: "cert-manager.io", Kind: "Certificate"},
+			{Group: "keda.sh", Kind: "ScaledObject"},
+		},
+	}
 	_, err := w.deployer.Run(t.Context(), deploy.Request{Platform: true})
 	var lack *deploy.LackError
 	if !errors.As(err, &lack) {
