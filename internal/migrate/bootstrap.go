@@ -58,6 +58,9 @@ func sharedSQL() []string {
 // createSchema makes a service's role and the schema that it owns.
 func createSchema(name, password string) []string {
 	return append(createRole(name, password),
+		// Who is no superuser acts only as roles that it was given. A provider of databases gives no superuser.
+		"DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN GRANT "+name+
+			" TO current_user; END IF; END $$",
 		"CREATE SCHEMA IF NOT EXISTS "+name+" AUTHORIZATION "+name,
 		"ALTER ROLE "+name+" SET search_path = "+name+", public",
 	)
@@ -67,7 +70,10 @@ func createRole(name, password string) []string {
 	return []string{
 		"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = " + quote(name) +
 			") THEN CREATE ROLE " + name + " LOGIN; END IF; END $$",
-		"ALTER ROLE " + name + " NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+		// Even to say what is so already takes a superuser.
+		"DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = " + quote(name) +
+			" AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)) THEN ALTER ROLE " + name +
+			" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; END IF; END $$",
 		"ALTER ROLE " + name + " PASSWORD " + quote(password),
 	}
 }

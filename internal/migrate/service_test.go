@@ -101,6 +101,26 @@ func TestServiceOnAnEmptyServer(t *testing.T) {
 	execute(t, srv.UserDSN("wastecoach", "waste", "second"), "SELECT 1")
 }
 
+// TestServiceWithoutASuperuser has what a provider of databases gives: a role that owns the database and may
+// make roles. Of the extensions only earthdistance takes more.
+func TestServiceWithoutASuperuser(t *testing.T) {
+	t.Parallel()
+	srv := emptyServer(t)
+	execute(t, srv.DSN("postgres"), "CREATE ROLE provided LOGIN CREATEROLE PASSWORD 'x'")
+	execute(t, srv.DSN("postgres"), "ALTER DATABASE wastecoach OWNER TO provided")
+	execute(t, srv.DSN("wastecoach"), "CREATE EXTENSION cube; CREATE EXTENSION earthdistance")
+	for range 2 {
+		for _, service := range migrate.Schemas() {
+			log, err := migrateService(t, srv, service, "first",
+				strings.ToUpper(service)+"_MIGRATOR_DSN="+srv.UserDSN("wastecoach", "provided", "x"))
+			if err != nil || !strings.Contains(log, "schema is ready") {
+				t.Fatalf("%s: %v\n%s", service, err, log)
+			}
+		}
+	}
+	execute(t, srv.UserDSN("wastecoach", "locations", "first"), "SELECT FROM points")
+}
+
 func TestServiceRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
