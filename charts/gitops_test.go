@@ -34,10 +34,8 @@ func TestTheProjectLetsAllChartsIn(t *testing.T) {
 		}
 	}
 	for _, v := range variants(t) {
-		if v.chart != "monitoring" { // no release of wcctl's yet
-			manifest, err := render(t, v.chart, v.release, v.vals)
-			check(v.name, v.release, manifest, err)
-		}
+		manifest, err := render(t, v.chart, v.release, v.vals)
+		check(v.name, v.release, manifest, err)
 	}
 	for _, c := range platformCases() {
 		if c.chart != "gitops" {

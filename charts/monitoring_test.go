@@ -1,21 +1,23 @@
 package charts_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 )
 
 // writePrometheus writes what the chart's Prometheus reads into a folder.
 func writePrometheus(t *testing.T) string {
 	t.Helper()
-	manifest, err := render(t, "monitoring", "monitoring", nil)
+	manifest, err := renderPlatform(t, monitoring)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,25 +79,24 @@ func alerts(t *testing.T, dir string) map[string]map[string]string {
 	return all
 }
 
-// Debian's Prometheus has no discovery of Kubernetes: the rest of the configuration is what it can check.
-var discovery = regexp.MustCompile(`kubernetes_sd_configs: \[\{role: (pod|node)\}\]`)
-
 func TestPrometheusReadsItsConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := writePrometheus(t)
-	file := filepath.Join(dir, "prometheus.yml")
-	text, err := os.ReadFile(file)
+	promtool(t, dir, "check", "config", "--syntax-only", "prometheus.yml")
+	promtool(t, dir, "check", "rules", "rules-services.yaml", "rules-jobs.yaml", "rules-cluster.yaml")
+}
+
+// TestBackupsAreDueTogether holds the alert to what wcctl status and wcctl top say.
+func TestBackupsAreDueTogether(t *testing.T) {
+	t.Parallel()
+	rules, err := os.ReadFile("monitoring/rules/cluster.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(discovery.FindAll(text, -1)); n != 4 {
-		t.Errorf("%d jobs discover their targets", n)
+	if want := fmt.Sprintf("backup_taken_timestamp_seconds > %v * 3600\n", kube.BackupDue.Hours()); !strings.Contains(
+		string(rules), want) {
+		t.Errorf("no %q", want)
 	}
-	if err := os.WriteFile(file, discovery.ReplaceAll(text, []byte("static_configs: []")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	promtool(t, dir, "check", "config", "--syntax-only", "prometheus.yml")
-	promtool(t, dir, "check", "rules", "rules-services.yaml", "rules-jobs.yaml", "rules-cluster.yaml")
 }
 
 // TestAlerts runs Prometheus' own engine over made-up series: each alert fires on what it is for.

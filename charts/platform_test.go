@@ -34,6 +34,8 @@ git: {url: 'ssh://git@git.example.org/wastecoach/lab.git', branch: lab, path: cl
 charts: {url: 'https://github.com/you/wastecoach.git', revision: v1.2.3}
 `
 
+var monitoring = platformCase{"monitoring", "monitoring", "monitoring", ""}
+
 func platformCases() []platformCase {
 	return []platformCase{
 		{"storage", "storage", "storage", ""},
@@ -44,6 +46,7 @@ func platformCases() []platformCase {
 		{"ingress-f5", "ingress", "ingress", "{flavor: f5, acme: {email: ops@example.org}}"},
 		{"ingress-f5-own", "ingress", "ingress", ownCertificate},
 		{"autoscaling", "autoscaling", "keda", ""},
+		monitoring,
 		{"lab", "lab", "lab", "pebble: {edgeAddress: 10.77.0.12}"},
 		{"lab-without-pebble", "lab", "lab", "pebble: {enabled: false}"},
 		{"gitops", "gitops", "argocd", ""},
@@ -94,6 +97,7 @@ func TestPlatformRefusesValues(t *testing.T) {
 		"what cert-manager cannot read": {"ingress", "{flavor: f5, acme: {caConfigMap: ca}}", "/acme/caConfigMap"},
 		"an image of nowhere":           {"autoscaling", "operator: {image: {tag: ''}}", "/operator/image"},
 		"a wrong edge":                  {"lab", "pebble: {edgeAddress: worker-1}", "/pebble/edgeAddress"},
+		"nowhere to go":                 {"monitoring", "networkPolicy: {namespaces: []}", "/networkPolicy/namespaces"},
 		"a password":                    {"gitops", "git: {url: 'https://u:p@x/y.git'}", "/git/url"},
 		"a branch like a flag":          {"gitops", "git: {branch: --all}", "/git/branch"},
 	} {

@@ -172,7 +172,6 @@ func variants(t *testing.T) []variant {
 	for flavor, text := range map[string]string{"compat": "{}", "f5": f5 + "\n" + outside} {
 		all = append(all, variant{name: "data-" + flavor, chart: "data", release: "data", vals: values(t, text)})
 	}
-	all = append(all, variant{name: "monitoring", chart: "monitoring", release: "monitoring"})
 	return append(all, variant{
 		name: "fixed", chart: "service", release: "waste",
 		vals: values(t, serviceValues(t, "waste"), "autoscaling: {enabled: false}"),

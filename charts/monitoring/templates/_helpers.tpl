@@ -9,6 +9,10 @@ app.kubernetes.io/name: prometheus
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- define "monitoring.image" -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
+{{- end }}
+
 {{/* A file of rules. Its own {{ }} are Prometheus' templates: only .Values.modelBudgetUSD is ours; each alert gets its page. */}}
 {{- define "monitoring.rules" -}}
 {{- $rules := .text | replace "{{ .Values.modelBudgetUSD }}" (toString .root.Values.modelBudgetUSD) | fromYaml }}

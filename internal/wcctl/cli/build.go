@@ -121,21 +121,24 @@ func runBuild(ctx context.Context, con *console, o buildOptions, args []string) 
 	return showBuilt(con, o, document)
 }
 
-// labProgram is built for the lab beside the services.
-const labProgram = "idp"
+// besides are no services, but built with them: who tells Prometheus of the cluster, and the lab's logins.
+var besides = []string{"observer", "idp"}
 
-// programs are the chosen services, and the lab's login provider where it is wanted.
+// programs are the chosen services, then what was named beside them.
 func (o *buildOptions) programs(args []string) ([]string, error) {
-	lab := slices.Contains(args, labProgram)
-	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == labProgram })
-	if lab && len(args) == 0 && !o.all {
-		return []string{labProgram}, nil
+	var beside []string
+	services := slices.DeleteFunc(slices.Clone(args), func(a string) bool {
+		found := slices.Contains(besides, a)
+		if found {
+			beside = append(beside, a)
+		}
+		return found
+	})
+	if len(beside) > 0 && len(services) == 0 && !o.all {
+		return beside, nil
 	}
-	services, err := chosenServices(buildPath, args, o.all)
-	if lab {
-		services = append(services, labProgram)
-	}
-	return services, err
+	services, err := chosenServices(buildPath, services, o.all)
+	return append(services, beside...), err
 }
 
 // chosenServices are those of the arguments, or all, in the order in which they are deployed.
@@ -192,9 +195,11 @@ func (o buildOptions) options(ctx context.Context, services []string) (image.Opt
 	if !validTag.MatchString(version.Tag) {
 		return image.Options{}, usageErrorf(buildPath, "%q cannot be a tag", version.Tag)
 	}
-	lab := filepath.Join(o.source, "cmd", labProgram)
-	if info, err := os.Stat(lab); o.all && err == nil && info.IsDir() && !slices.Contains(services, labProgram) {
-		services = append(services, labProgram)
+	for _, program := range besides {
+		info, err := os.Stat(filepath.Join(o.source, "cmd", program))
+		if o.all && err == nil && info.IsDir() && !slices.Contains(services, program) {
+			services = append(services, program)
+		}
 	}
 	return image.Options{
 		Source: o.source, Services: services, Version: version, Platforms: platforms, Base: o.base,

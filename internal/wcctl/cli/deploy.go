@@ -164,7 +164,7 @@ With strategy blue-green the new version comes up beside the old one, the Servic
 once, and the old one goes after --drain. Workers are always replaced one by one.
 
 --all brings what the services stand on first: volumes, PostgreSQL, Redis and S3, the way in,
-autoscaling.
+autoscaling, monitoring.
 
 With delivery gitops (docs/cluster/gitops.md) the version is written to Git as a commit, and the command
 waits until Argo CD has brought it to the cluster; one that does not become ready is taken back by

@@ -24,8 +24,8 @@ func newHistory(con *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history SERVICE",
 		Short: "List the versions of a service that were deployed",
-		Long: `List the revisions of a service or of another release (storage, data, ingress, autoscaling, lab),
-the newest last, with what became of each. A blue-green deployment is three of them; wcctl rollback
+		Long: `List the revisions of a service or of another release (storage, data, ingress, autoscaling, monitoring,
+lab), the newest last, with what became of each. A blue-green deployment is three of them; wcctl rollback
 goes back to those that say deployed. With delivery gitops they are the commits of its file in Git.
 With -o json: {"revisions": [{"revision", "status", "updated", "description", "image", "commit"}, ...]}.`,
 		Example: `  wcctl history waste

@@ -369,6 +369,29 @@ func TestTheWayInMayHaveTheNodesPorts(t *testing.T) {
 	w.wantEnforced(t, "ingress", "privileged")
 }
 
+// TestTheObserverIsOfTheSameBuild: it stands beside Prometheus, which is restricted as services are.
+func TestTheObserverIsOfTheSameBuild(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.deployer.Spec.Spec.Platform = map[string]spec.Release{
+		"storage": {Disabled: true}, "data": {Disabled: true}, "autoscaling": {Disabled: true}, "ingress": {Disabled: true},
+	}
+	all := deploy.Request{Platform: true, Image: deploy.Image{Tag: "7"}}
+	if _, err := w.deployer.Run(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	w.wantEnforced(t, "monitoring", "restricted")
+	got := w.revisions["monitoring"][0].Values["observer"]
+	want := map[string]any{"image": map[string]any{"repository": "wastecoach.io/observer", "tag": "7"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the observer is %v", got)
+	}
+	w.deployer.Spec.Spec.Platform["monitoring"] = spec.Release{Disabled: true}
+	if outcomes, err := w.deployer.Run(t.Context(), all); err != nil || len(outcomes) != 0 {
+		t.Errorf("with nothing left: %v, %v", outcomes, err)
+	}
+}
+
 func TestImagesAreOnTheNodesBeforePodsNeedThem(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -36,6 +36,7 @@ func (d *Deployer) platform() []platformRelease {
 	all = append(all,
 		platformRelease{name: "ingress", chart: "ingress", title: "The way in"},
 		platformRelease{name: "autoscaling", chart: "autoscaling", namespace: "keda", title: "Autoscaling of workers"},
+		platformRelease{name: "monitoring", chart: "monitoring", title: "Metrics and alerts"},
 	)
 	return slices.DeleteFunc(all, func(p platformRelease) bool { return d.Spec.Spec.Platform[p.chart].Disabled })
 }
@@ -53,6 +54,11 @@ func (d *Deployer) platformWork(ctx context.Context, p platformRelease, tag stri
 		return work{}, err
 	}
 	values := helm.Merge(d.common(chart), d.labValues(p.chart, tag))
+	if p.chart == "monitoring" {
+		values["observer"] = map[string]any{"image": map[string]any{
+			"repository": d.Spec.Spec.Images.Registry + "/observer", "tag": tag,
+		}}
+	}
 	values = helm.Merge(values, d.Spec.Spec.Platform[p.chart].Values)
 	if p.chart == gitops.Release {
 		values = d.gitValues()

@@ -73,8 +73,8 @@ type Spec struct {
 	// Services change how services are deployed. Their names are auth, users, waste, recycling,
 	// locations, and all for what holds for each of them.
 	Services map[string]Service `json:"services,omitempty"`
-	// Platform changes what the services stand on. The names are storage, data, ingress, autoscaling
-	// and lab.
+	// Platform changes what the services stand on. The names are storage, data, ingress,
+	// autoscaling, monitoring and lab.
 	Platform map[string]Release `json:"platform,omitempty"`
 }
 

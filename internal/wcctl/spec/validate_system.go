@@ -37,7 +37,7 @@ func (v *validator) system() {
 		v.pods(path+".workers", service.Workers)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Platform)) {
-		v.oneOf("spec.platform."+name, name, "storage", "data", "ingress", "autoscaling", "lab")
+		v.oneOf("spec.platform."+name, name, "storage", "data", "ingress", "autoscaling", "monitoring", "lab")
 	}
 }
 
