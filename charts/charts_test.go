@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"helm.sh/helm/v4/pkg/action"
+	networkingv1 "k8s.io/api/networking/v1"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens in testdata")
@@ -90,5 +91,40 @@ func refused(t *testing.T, chart string, vals map[string]any, want string) {
 	t.Helper()
 	if _, err := render(t, chart, "waste", vals); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("no %q in: %v", want, err)
+	}
+}
+
+// TestTheDatabaseMayBeOutside: nothing of ours is left, and policies let API, worker and migration there.
+func TestTheDatabaseMayBeOutside(t *testing.T) {
+	t.Parallel()
+	manifest, err := render(t, "data", "data", values(t, external))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects(t, manifest) {
+		if o.GetName() != "default-deny" {
+			t.Errorf("%s %s is left", o.GetKind(), o.GetName())
+		}
+	}
+	manifest, err = render(t, "service", "waste",
+		values(t, serviceValues(t, "waste"), "networkPolicy: {externalData: [10.9.0.0/24]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{}
+	for _, o := range objects(t, manifest) {
+		if o.GetKind() != "NetworkPolicy" {
+			continue
+		}
+		for _, rule := range typed[networkingv1.NetworkPolicy](t, o).Spec.Egress {
+			for _, to := range rule.To {
+				if to.IPBlock != nil && to.IPBlock.CIDR == "10.9.0.0/24" && rule.Ports[0].Port.IntValue() == 5432 {
+					allowed[o.GetName()] = true
+				}
+			}
+		}
+	}
+	if !allowed["waste"] || !allowed["waste-migrate"] {
+		t.Errorf("only %v may go there", allowed)
 	}
 }

@@ -127,13 +127,14 @@ func installRights(
 // populate makes a pod that is there and one that has ended, and a node.
 func populate(t *testing.T, admin kubernetes.Interface, pod, kubelet net.Addr) {
 	t.Helper()
+	host, port := hostPort(t, pod)
+	annotations := map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": strconv.Itoa(port)}
 	for name, phase := range map[string]corev1.PodPhase{"waste-1": corev1.PodRunning, "ended": corev1.PodSucceeded} {
-		host, port := hostPort(t, pod)
 		made, err := admin.CoreV1().Pods("waste").Create(t.Context(), &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Name:        name,
 				Labels:      map[string]string{"app.kubernetes.io/name": "waste", "app.kubernetes.io/component": "api"},
-				Annotations: map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": strconv.Itoa(port)},
+				Annotations: annotations,
 			},
 			Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{{Name: "a", Image: "a"}}},
 		}, metav1.CreateOptions{})
@@ -151,7 +152,7 @@ func populate(t *testing.T, admin kubernetes.Interface, pod, kubelet net.Addr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port := hostPort(t, kubelet)
+	host, port = hostPort(t, kubelet)
 	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: host}}
 	node.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(port)
 	if _, err := admin.CoreV1().Nodes().UpdateStatus(t.Context(), node, metav1.UpdateOptions{}); err != nil {
@@ -212,7 +213,9 @@ func startPrometheus(t *testing.T, observer, token string) func(query, want stri
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	listener.Close()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(context.Background(), "prometheus", "--config.file="+file,
 		"--storage.tsdb.path="+filepath.Join(dir, "samples"), "--web.listen-address="+address)
 	var output bytes.Buffer

@@ -72,8 +72,8 @@ func createRole(name, password string) []string {
 			") THEN CREATE ROLE " + name + " LOGIN; END IF; END $$",
 		// Even to say what is so already takes a superuser.
 		"DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = " + quote(name) +
-			" AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)) THEN ALTER ROLE " + name +
-			" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; END IF; END $$",
+			" AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)) THEN ALTER ROLE " +
+			name + " NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; END IF; END $$",
 		"ALTER ROLE " + name + " PASSWORD " + quote(password),
 	}
 }

@@ -80,7 +80,8 @@ func TestNodes(t *testing.T) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1"}, Status: corev1.NodeStatus{
 		Addresses: []corev1.NodeAddress{
 			{Type: corev1.NodeHostName, Address: "worker-1"},
-			{Type: corev1.NodeInternalIP, Address: "10.77.0.12"}, {Type: corev1.NodeInternalIP, Address: "fd00::12"},
+			{Type: corev1.NodeInternalIP, Address: "10.77.0.12"},
+			{Type: corev1.NodeInternalIP, Address: "fd00::12"},
 		},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: 10250}},
 	}}
@@ -115,7 +116,8 @@ func TestBackups(t *testing.T) {
 	}
 	note := func(at string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: noteName, Namespace: noteNamespace}, Data: map[string]string{noteKey: at},
+			ObjectMeta: metav1.ObjectMeta{Name: noteName, Namespace: noteNamespace},
+			Data:       map[string]string{noteKey: at},
 		}
 	}
 	const series = "backup_taken_timestamp_seconds"
@@ -123,9 +125,12 @@ func TestBackups(t *testing.T) {
 		objects []runtime.Object
 		want    []string
 	}{
-		"an empty cluster":      {nil, []string{`{of="control-plane"} 0`}},
-		"none of PostgreSQL":    {[]runtime.Object{cron(nil)}, []string{`{of="control-plane"} 0`, `{of="postgres"} 0`}},
-		"both":                  {[]runtime.Object{cron(&taken), note("2025-11-24T16:00:01Z")}, []string{`{of="control-plane"} 1.764000001e+09`, `{of="postgres"} 1.764e+09`}},
+		"an empty cluster":   {nil, []string{`{of="control-plane"} 0`}},
+		"none of PostgreSQL": {[]runtime.Object{cron(nil)}, []string{`{of="control-plane"} 0`, `{of="postgres"} 0`}},
+		"both": {
+			[]runtime.Object{cron(&taken), note("2025-11-24T16:00:01Z")},
+			[]string{`{of="control-plane"} 1.764000001e+09`, `{of="postgres"} 1.764e+09`},
+		},
 		"a note by hand is bad": {[]runtime.Object{note("yesterday")}, nil},
 	} {
 		code, body := ask(t, fake.NewClientset(tt.objects...), "/metrics")

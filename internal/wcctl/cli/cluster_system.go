@@ -154,6 +154,8 @@ func (s *system) Deploy(ctx context.Context, r *phase.Run) error {
 		return &phase.Error{Phase: deployPhase, Cause: err, Hint: "wcctl logs " + failed.Release + "\nwcctl up"}
 	case errors.Is(err, deploy.ErrNoProviders):
 		return &phase.Error{Phase: deployPhase, Cause: err, Hint: providersHint}
+	case errors.As(err, new(*deploy.NoDatabaseError)):
+		return &phase.Error{Phase: deployPhase, Cause: err, Hint: databaseHint}
 	}
 	return err
 }

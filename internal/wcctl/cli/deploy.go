@@ -23,6 +23,8 @@ import (
 const (
 	deployPath    = "wcctl deploy"
 	providersHint = "kubectl -n auth create secret generic auth --from-file=AUTH_PROVIDERS=providers.json"
+	// databaseHint has the address in a file, where no process list shows it.
+	databaseHint = "kubectl create namespace data\nkubectl -n data create secret generic postgres --from-file=dsn=FILE"
 	// deployTimeout is for a migration and for a slow start on a loaded node.
 	deployTimeout = 10 * time.Minute
 	// deployDrain is longer than it takes until no proxy sends the old color anything.
@@ -349,6 +351,8 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 			Cause: err, Log: log,
 			Hint: providersHint,
 		}
+	case errors.As(err, new(*deploy.NoDatabaseError)):
+		return &Error{Cause: err, Log: log, Hint: databaseHint}
 	}
 	return clusterError(ctx, flags, command, log, err)
 }

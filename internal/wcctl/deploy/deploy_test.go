@@ -374,7 +374,8 @@ func TestTheObserverIsOfTheSameBuild(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.deployer.Spec.Spec.Platform = map[string]spec.Release{
-		"storage": {Disabled: true}, "data": {Disabled: true}, "autoscaling": {Disabled: true}, "ingress": {Disabled: true},
+		"storage": {Disabled: true}, "data": {Disabled: true}, "ingress": {Disabled: true},
+		"autoscaling": {Disabled: true},
 	}
 	all := deploy.Request{Platform: true, Image: deploy.Image{Tag: "7"}}
 	if _, err := w.deployer.Run(t.Context(), all); err != nil {

@@ -20,6 +20,9 @@ const (
 
 // prepare makes the namespaces of the releases, and those Secrets that are missing.
 func (d *Deployer) prepare(ctx context.Context, works []work) error {
+	if err := d.checkDatabase(ctx, works); err != nil {
+		return err
+	}
 	namespaces := []string{}
 	for _, w := range works {
 		if err := d.namespace(ctx, w.target.Namespace, w.security()); err != nil {

@@ -62,8 +62,12 @@ func (d *Deployer) secrets(ctx context.Context, namespaces []string) error {
 	if slices.Contains(namespaces, "auth") && v[keyProviders] == "" {
 		return ErrNoProviders
 	}
+	address, err := d.databaseURL(ctx, v[keyPostgres])
+	if err != nil {
+		return err
+	}
 	for _, namespace := range namespaces {
-		data, err := d.secretsOf(v, namespace)
+		data, err := d.secretsOf(v, namespace, address)
 		if err != nil {
 			return err
 		}
@@ -195,15 +199,18 @@ func random(n int) []byte {
 }
 
 // secretsOf is the Secrets of a namespace by name, their keys as the charts read them.
-func (d *Deployer) secretsOf(v vault, namespace string) (map[string]map[string]string, error) {
+func (d *Deployer) secretsOf(v vault, namespace string, address *url.URL) (map[string]map[string]string, error) {
 	switch {
 	case namespace == dataNamespace:
-		return map[string]map[string]string{
-			"postgres": {"password": v[keyPostgres]},
-			"redis":    {"password": v[keyRedis]},
-			"s3":       {"access-key": v[keyS3Access], "secret-key": v[keyS3Secret]},
-			s3TLS:      {"ca.crt": v[keyS3CA], "tls.crt": v[keyS3Cert], "tls.key": v[keyS3Key]},
-		}, nil
+		secrets := map[string]map[string]string{
+			"redis": {"password": v[keyRedis]},
+			"s3":    {"access-key": v[keyS3Access], "secret-key": v[keyS3Secret]},
+			s3TLS:   {"ca.crt": v[keyS3CA], "tls.crt": v[keyS3Cert], "tls.key": v[keyS3Key]},
+		}
+		if address != nil && address.Host == ourDatabase {
+			secrets["postgres"] = map[string]string{"password": v[keyPostgres]}
+		}
+		return secrets, nil
 	case namespace == labNamespace && d.lab():
 		settings, err := d.idpSettings(v[keyIDP])
 		return map[string]map[string]string{
@@ -213,15 +220,18 @@ func (d *Deployer) secretsOf(v vault, namespace string) (map[string]map[string]s
 	case !slices.Contains(Services(), namespace):
 		return nil, nil
 	}
-	return map[string]map[string]string{
-		namespace:  v.environ(namespace),
-		"migrator": {"dsn": dsn(superuser, v[keyPostgres])},
-	}, nil
+	secrets := map[string]map[string]string{namespace: v.environ(namespace)}
+	if address != nil {
+		key := strings.ToUpper(namespace) + "_POSTGRES_DSN"
+		secrets[namespace][key] = serviceDSN(address, namespace, v[keyRole(namespace)])
+		secrets["migrator"] = map[string]string{"dsn": address.String()}
+	}
+	return secrets, nil
 }
 
-// environ is the secret variables of a service; docs/configuration.md lists all.
+// environ is the secret variables of a service but its database's; docs/configuration.md lists all.
 func (v vault) environ(service string) map[string]string {
-	vars := map[string]string{"POSTGRES_DSN": dsn(service, v[keyRole(service)])}
+	vars := map[string]string{}
 	if service != "users" {
 		vars["REDIS_PASSWORD"] = v[keyRedis]
 	}
@@ -244,12 +254,4 @@ func (v vault) environ(service string) map[string]string {
 		all[strings.ToUpper(service)+"_"+name] = value
 	}
 	return all
-}
-
-func dsn(user, password string) string {
-	address := url.URL{
-		Scheme: "postgres", User: url.UserPassword(user, password), Host: "postgres.data.svc:5432",
-		Path: "/" + database, RawQuery: "sslmode=disable",
-	}
-	return address.String()
 }
