@@ -116,8 +116,8 @@ func (s *system) inBundle(r *phase.Run) error {
 		return nil
 	}
 	var images []string
-	for _, service := range deploy.Services() {
-		image := deploy.Image{Repository: path.Join(r.Cluster.Spec.Images.Registry, service), Tag: s.tag}
+	for _, program := range deploy.Programs(r.Cluster) {
+		image := deploy.Image{Repository: path.Join(r.Cluster.Spec.Images.Registry, program), Tag: s.tag}
 		images = append(images, image.String())
 	}
 	return inBundle(s.bundle, images)

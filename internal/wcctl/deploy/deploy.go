@@ -199,12 +199,8 @@ func (d *Deployer) Phases(r Request) [][2]string {
 func (d *Deployer) works(ctx context.Context, r Request) ([]work, error) {
 	var works []work
 	if r.Platform {
-		tag, err := d.labTag(r)
-		if err != nil {
-			return nil, err
-		}
 		for _, p := range d.platform() {
-			w, err := d.platformWork(ctx, p, tag)
+			w, err := d.platformWork(ctx, p, r)
 			if err != nil {
 				return nil, err
 			}

@@ -34,7 +34,7 @@ func (d *Deployer) History(release string) ([]Revision, error) {
 	return revisions, nil
 }
 
-// Missing are the services that no requests reach yet.
+// Missing are the services that no requests reach yet, and releases of the platform with a program of ours.
 func (d *Deployer) Missing(ctx context.Context) ([]string, error) {
 	var missing []string
 	for _, service := range Services() {
@@ -44,6 +44,18 @@ func (d *Deployer) Missing(ctx context.Context) ([]string, error) {
 		}
 		if now.active == "" {
 			missing = append(missing, service)
+		}
+	}
+	for _, p := range d.platform() {
+		if _, has := ours[p.chart]; !has {
+			continue
+		}
+		revisions, err := d.Helm.History(p.space(), p.name)
+		if err != nil {
+			return nil, err
+		}
+		if len(revisions) == 0 {
+			missing = append(missing, p.name)
 		}
 	}
 	return missing, nil

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
@@ -35,24 +33,8 @@ func (d *Deployer) lab() bool {
 	return d.Spec.Spec.Target == spec.Local && !d.Spec.Spec.Platform[labNamespace].Disabled
 }
 
-// labTag is the version of the lab's image that is ours.
-func (d *Deployer) labTag(r Request) (string, error) {
-	if !r.Keep || !d.lab() {
-		return r.Image.Tag, nil
-	}
-	revisions, err := d.Helm.History(labNamespace, labNamespace)
-	if err != nil || len(revisions) == 0 {
-		return r.Image.Tag, err
-	}
-	there, _, err := unstructured.NestedString(revisions[len(revisions)-1].Values, "idp", "image", "tag")
-	if err != nil {
-		return "", fmt.Errorf("reading the version of the lab's logins: %w", err)
-	}
-	return cmp.Or(there, r.Image.Tag), nil
-}
-
-// labValues are those of a chart that stands in the lab; tag is of the images that are ours.
-func (d *Deployer) labValues(chart, tag string) map[string]any {
+// labValues are those of a chart that stands in the lab.
+func (d *Deployer) labValues(chart string) map[string]any {
 	if !d.lab() {
 		return nil
 	}
@@ -69,12 +51,7 @@ func (d *Deployer) labValues(chart, tag string) map[string]any {
 		}
 		return values
 	case labNamespace:
-		return map[string]any{
-			"pebble": map[string]any{"edgeAddress": d.Edge},
-			"idp": map[string]any{"image": map[string]any{
-				"repository": d.Spec.Spec.Images.Registry + "/idp", "tag": tag,
-			}},
-		}
+		return map[string]any{"pebble": map[string]any{"edgeAddress": d.Edge}}
 	case serviceChart:
 		values := map[string]any{"ca": map[string]any{"configMap": systemCA}}
 		if d.Edge != "" {

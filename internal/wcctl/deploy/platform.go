@@ -1,9 +1,13 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/gitops"
 	"github.com/wastecoach/wastecoach/internal/wcctl/helm"
@@ -48,17 +52,55 @@ func (p platformRelease) space() string {
 	return p.name
 }
 
-func (d *Deployer) platformWork(ctx context.Context, p platformRelease, tag string) (work, error) {
+// ours are the programs of this repository on the platform, by the chart whose values name their image so.
+var ours = map[string]string{labNamespace: "idp", "monitoring": "observer"}
+
+// Programs are those of this repository that the cluster's system runs.
+func Programs(cluster *spec.Cluster) []string {
+	names := Services()
+	for _, p := range (&Deployer{Spec: cluster}).platform() {
+		if program, has := ours[p.chart]; has {
+			names = append(names, program)
+		}
+	}
+	return names
+}
+
+// ourImage is what a chart's values say of the program that is ours; nil where there is none.
+func (d *Deployer) ourImage(p platformRelease, r Request) (map[string]any, error) {
+	program, has := ours[p.chart]
+	if !has {
+		return nil, nil
+	}
+	tag := r.Image.Tag
+	if r.Keep {
+		revisions, err := d.Helm.History(p.space(), p.name)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(revisions); n > 0 {
+			there, _, err := unstructured.NestedString(revisions[n-1].Values, program, "image", "tag")
+			if err != nil {
+				return nil, fmt.Errorf("reading the version of %s: %w", program, err)
+			}
+			tag = cmp.Or(there, tag)
+		}
+	}
+	return map[string]any{program: map[string]any{"image": map[string]any{
+		"repository": d.Spec.Spec.Images.Registry + "/" + program, "tag": tag,
+	}}}, nil
+}
+
+func (d *Deployer) platformWork(ctx context.Context, p platformRelease, r Request) (work, error) {
 	chart, err := helm.OpenChart(d.Charts, p.chart)
 	if err != nil {
 		return work{}, err
 	}
-	values := helm.Merge(d.common(chart), d.labValues(p.chart, tag))
-	if p.chart == "monitoring" {
-		values["observer"] = map[string]any{"image": map[string]any{
-			"repository": d.Spec.Spec.Images.Registry + "/observer", "tag": tag,
-		}}
+	image, err := d.ourImage(p, r)
+	if err != nil {
+		return work{}, err
 	}
+	values := helm.Merge(helm.Merge(d.common(chart), d.labValues(p.chart)), image)
 	values = helm.Merge(values, d.Spec.Spec.Platform[p.chart].Values)
 	if p.chart == gitops.Release {
 		values = d.gitValues()

@@ -63,7 +63,7 @@ func (d *Deployer) serviceTarget(
 		strategy = cmp.Or(r.Strategy, strategyOf(values))
 	} else {
 		values = helm.Merge(values, d.common(chart))
-		values = helm.Merge(values, d.labValues(serviceChart, ""))
+		values = helm.Merge(values, d.labValues(serviceChart))
 		values = helm.Merge(values, all.Overrides())
 		values = helm.Merge(values, settings.Overrides())
 	}
