@@ -28,8 +28,13 @@ const (
 	openPatience = 15 * time.Second
 )
 
-// awayBackoff is two minutes.
-var awayBackoff = wait.Backoff{Steps: 240, Duration: 500 * time.Millisecond, Factor: 1}
+// again is how often a node is begun anew, over a minute and a half: the API server comes back within that.
+var again = wait.Backoff{Steps: 10, Duration: 500 * time.Millisecond, Factor: 1.7}
+
+// firmError is one that trying again would not change.
+type firmError struct{ error }
+
+func (e firmError) Unwrap() error { return e.error }
 
 // upgradeNodes gives each node the new kubelet while it is empty, one node at a time.
 type upgradeNodes struct{ *Upgrade }
@@ -81,13 +86,27 @@ func (u upgradeNodes) Apply(ctx context.Context, r *Run, changes []Change) error
 		if !found {
 			continue
 		}
-		// A new kubelet starts the API server anew once more, just when its node is ready.
-		err := retry.OnError(awayBackoff, kube.Away, func() error { return u.node(ctx, r, live, m) })
-		if err != nil {
+		if err := u.persistently(ctx, r, live, m); err != nil {
 			return r.stuck(ctx, nodesName, m.Name, err)
 		}
 	}
 	return nil
+}
+
+// persistently goes on where the API server was away: a new kubelet starts it anew, some seconds after its
+// node is ready. One that has just come up refuses what it will allow, so no kind of error tells.
+func (u *Upgrade) persistently(ctx context.Context, r *Run, live Live, m fleet.Machine) error {
+	passing := func(err error) bool {
+		firm := errors.As(err, new(firmError)) || errors.As(err, new(*Error))
+		return !firm && ctx.Err() == nil
+	}
+	return retry.OnError(again, passing, func() error {
+		err := u.node(ctx, r, live, m)
+		if err != nil && passing(err) {
+			r.note(nodesName, m.Name, "trying again: "+err.Error())
+		}
+		return err
+	})
 }
 
 // node upgrades one. It stays closed where its kubelet may be half replaced: the next run goes on with it.
@@ -104,7 +123,7 @@ func (u *Upgrade) node(ctx context.Context, r *Run, live Live, m fleet.Machine) 
 			return err
 		}
 		if err := r.timed(m, "replace kubelet", func() error { return u.replace(ctx, r, m) }); err != nil {
-			return fmt.Errorf("%w; the node takes no new pods until it is upgraded", err)
+			return firmError{fmt.Errorf("%w; the node takes no new pods until it is upgraded", err)}
 		}
 	}
 	if err := r.timed(m, "wait for it", func() error { return reported(ctx, live, m.Name, r.wanted()) }); err != nil {
@@ -182,7 +201,7 @@ func reported(ctx context.Context, live Live, node, release string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
+			return firmError{errors.Join(context.Cause(ctx), err)}
 		case <-tick.C:
 		}
 	}
