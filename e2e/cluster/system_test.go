@@ -55,6 +55,7 @@ func TestSystem(t *testing.T) {
 	t.Run("top", func(t *testing.T) {
 		l.with(t).wantTop(map[string]string{"auth": "v1", "waste": "v3", "waste-worker": "v3", "recycling-worker": "v1"})
 	})
+	t.Run("monitoring", func(t *testing.T) { l.with(t).wantMonitoring() })
 	t.Run("upgrade", func(t *testing.T) { l.with(t).upgradeUnderLoad() })
 }
 
