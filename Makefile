@@ -104,7 +104,7 @@ SCORE_IGNORE := container-image-pull-policy deployment-has-host-podantiaffinity 
 
 .PHONY: charts
 charts: $(KUBESCORE) $(KUBECONFORM) $(KUBESCHEMAS) ## Check what the charts render (the goldens) for faults
-	@$(KUBECONFORM) -strict -summary -skip k8s.nginx.org/v1/Policy \
+	@$(KUBECONFORM) -strict -summary -skip k8s.nginx.org/v1/Policy,postgresql.cnpg.io/v1/Cluster,postgresql.cnpg.io/v1/ScheduledBackup \
 		-schema-location '$(dir $(KUBESCHEMAS)){{.ResourceKind}}{{.KindSuffix}}.json' charts/testdata
 	@for file in charts/testdata/{,platform/}*-f5.yaml charts/testdata/{*-compat,fixed,platform/monitoring}.yaml; do \
 		case $$file in */data-*|*/monitoring.yaml) data='--ignore-test pod-probes-identical' ;; *) data= ;; esac; \
@@ -225,8 +225,10 @@ $(KUBESCHEMAS): tools/kubeschema/go.mod tools/kubeschema/go.sum tools/kubeschema
 		keda=$$(go mod download -json github.com/kedacore/keda/v2 | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		argocd=$$(go mod download -json github.com/argoproj/argo-cd/v3 | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		certs=$$(go mod download -json github.com/cert-manager/cert-manager | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
+		barman=$$(go mod download -json github.com/cloudnative-pg/plugin-barman-cloud | sed -n 's/^\t"Dir": "\(.*\)",/\1/p') && \
 		go run . $(CURDIR)/$(dir $@) "$$kubernetes/api/openapi-spec/swagger.json" \
-			"$$keda"/config/crd/bases/*.yaml "$$argocd"/manifests/crds/*-crd.yaml "$$certs"/deploy/crds/*.yaml
+			"$$keda"/config/crd/bases/*.yaml "$$argocd"/manifests/crds/*-crd.yaml "$$certs"/deploy/crds/*.yaml \
+			"$$barman"/config/crd/bases/*.yaml
 	@touch $@
 
 $(NODE_MODULES): tools/contract/package.json tools/contract/package-lock.json

@@ -82,6 +82,7 @@ func TestRefusedValues(t *testing.T) {
 		"s3: {enabled: false}":                       "postgres.backup.endpoint is missing",
 		"postgres: {backup: {schedule: nightly}}":    "/postgres/backup/schedule",
 		"postgres: {backup: {endpoint: https://a}}":  "/postgres/backup/endpoint",
+		"postgres: {operator: zalando}":              "/postgres/operator",
 	} {
 		refused(t, "data", values(t, text), want)
 	}

@@ -24,8 +24,11 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube/kubetest"
 )
 
-// unknownKinds have no CustomResourceDefinition that can be fetched here: F5's are in no Go module.
-var unknownKinds = map[string]bool{"Policy.k8s.nginx.org": true}
+// unknownKinds have no CustomResourceDefinition that can be fetched here: F5's are in no Go module, and the Go
+// proxy does not give CloudNativePG's.
+var unknownKinds = map[string]bool{
+	"Policy.k8s.nginx.org": true, "Cluster.postgresql.cnpg.io": true, "ScheduledBackup.postgresql.cnpg.io": true,
+}
 
 // warnings collects what an API server warns of.
 type warnings struct {
@@ -65,7 +68,7 @@ func apiServer(t *testing.T) (*rest.Config, dynamic.Interface, *warnings) {
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	config, client, heard := apiServer(t)
-	kubetest.Define(t, config, kubetest.KEDA, kubetest.ArgoCD, kubetest.CertManager)
+	kubetest.Define(t, config, kubetest.KEDA, kubetest.ArgoCD, kubetest.CertManager, kubetest.BarmanCloud)
 	mapper := kinds(t, config)
 	namespaces(t, config)
 	check := func(name, manifest string, err error) {

@@ -172,6 +172,10 @@ func variants(t *testing.T) []variant {
 	for flavor, text := range map[string]string{"compat": "{}", "f5": f5 + "\n" + outside} {
 		all = append(all, variant{name: "data-" + flavor, chart: "data", release: "data", vals: values(t, text)})
 	}
+	all = append(all, variant{
+		name: "data-cloudnativepg", chart: "data", release: "data",
+		vals: values(t, "postgres: {operator: cloudnativepg}"),
+	})
 	return append(all, variant{
 		name: "fixed", chart: "service", release: "waste",
 		vals: values(t, serviceValues(t, "waste"), "autoscaling: {enabled: false}"),

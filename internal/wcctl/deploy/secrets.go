@@ -208,7 +208,7 @@ func (d *Deployer) secretsOf(v vault, namespace string, address *url.URL) (map[s
 			s3TLS:   {"ca.crt": v[keyS3CA], "tls.crt": v[keyS3Cert], "tls.key": v[keyS3Key]},
 		}
 		if address != nil && address.Host == ourDatabase {
-			secrets["postgres"] = map[string]string{"password": v[keyPostgres]}
+			secrets["postgres"] = map[string]string{"username": superuser, "password": v[keyPostgres]}
 		}
 		return secrets, nil
 	case namespace == labNamespace && d.lab():

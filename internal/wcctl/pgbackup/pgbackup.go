@@ -33,6 +33,9 @@ const (
 var (
 	// ErrOutside is a database that is not in the cluster.
 	ErrOutside = errors.New("PostgreSQL is not in this cluster: its provider backs it up")
+	// ErrCloudNativePG is a database that an operator runs.
+	ErrCloudNativePG = errors.New("CloudNativePG runs PostgreSQL and backs it up: " +
+		"kubectl -n data get backups,scheduledbackups; docs/cluster/backup.md tells how to take one and to go back")
 	// ErrOff is a database without backups.
 	ErrOff = errors.New("the backups of PostgreSQL are off: postgres.backup.enabled of charts/data")
 	// ErrNone is a repository without a backup.
@@ -93,11 +96,25 @@ func (d *Database) template(ctx context.Context) (template, error) {
 	_, err = d.Kube.AppsV1().StatefulSets(Namespace).Get(ctx, database, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return template{}, ErrOutside
+		return template{}, d.elsewhere(ctx)
 	case err != nil:
 		return template{}, fmt.Errorf("looking for PostgreSQL: %w", err)
 	}
 	return template{}, ErrOff
+}
+
+// elsewhere tells who has the database that is no StatefulSet: a Service selects an operator's pods.
+func (d *Database) elsewhere(ctx context.Context) error {
+	service, err := d.Kube.CoreV1().Services(Namespace).Get(ctx, database, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return ErrOutside
+	case err != nil:
+		return fmt.Errorf("looking for PostgreSQL: %w", err)
+	case service.Spec.Selector["cnpg.io/cluster"] != "":
+		return ErrCloudNativePG
+	}
+	return ErrOutside
 }
 
 // job is one that runs a script of the chart.

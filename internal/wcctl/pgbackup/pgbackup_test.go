@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -140,6 +141,16 @@ func TestWhatCannotBeRestored(t *testing.T) {
 	}
 	if _, err := restore(t, w, ten); !errors.Is(err, pgbackup.ErrOutside) {
 		t.Errorf("with a database outside: %v", err)
+	}
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "postgres"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"cnpg.io/cluster": "postgres"}},
+	}
+	if _, err := w.CoreV1().Services("data").Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(t, w, ten); !errors.Is(err, pgbackup.ErrCloudNativePG) {
+		t.Errorf("with CloudNativePG: %v", err)
 	}
 }
 

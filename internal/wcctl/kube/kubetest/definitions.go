@@ -26,6 +26,8 @@ var (
 	KEDA        = Source{"github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_*.yaml"}
 	ArgoCD      = Source{"github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml"}
 	CertManager = Source{"github.com/cert-manager/cert-manager", "deploy/crds/*cert-manager.io_*.yaml"}
+	// BarmanCloud takes CloudNativePG's backups.
+	BarmanCloud = Source{"github.com/cloudnative-pg/plugin-barman-cloud", "config/crd/bases/*.yaml"}
 )
 
 // Define makes the kinds of the sources and waits until the API server serves them. The test's folder is
