@@ -26,8 +26,7 @@ func TestBackup(t *testing.T) {
 	before := l.identity()
 	l.work()
 	pods := l.processes()
-	l.kubectl("create", "configmap", "before")
-	l.kubectl("create", "secret", "generic", "before", "--from-literal=word=kept")
+	l.makeObjects()
 
 	var taken backup.Backup
 	create := l.wcctl("backup", "create", "--output", "json").ok()
@@ -172,6 +171,13 @@ func (l *lab) killRestore(file, phase string, after time.Duration) {
 			l.t.Fatalf("killed in %s %s: %s: %s", phase, after, e.Phase, e.Text)
 		}
 	}
+}
+
+// makeObjects makes what a backup shall have.
+func (l *lab) makeObjects() {
+	l.t.Helper()
+	l.kubectl("create", "configmap", "before")
+	l.kubectl("create", "secret", "generic", "before", "--from-literal=word=kept")
 }
 
 // wantObjects wants what was there when the backup was taken, and nothing that came later.

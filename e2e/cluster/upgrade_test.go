@@ -92,7 +92,7 @@ func TestUpgrade(t *testing.T) {
 	before := l.identity()
 	l.serve()
 	bound := l.containerOf("bound")
-	l.kubectl("create", "configmap", "before")
+	l.makeObjects()
 	if _, err := os.Stat(bundleFolder("bundle-" + nextRelease)); err == nil {
 		t.Logf("that it refuses to go without a bundle is not tried: this computer has one of %s", nextRelease)
 	} else if refused := l.wcctl("upgrade", "--to", nextRelease, "--yes").code(1); !strings.Contains(
