@@ -58,6 +58,8 @@ func newLab(t *testing.T, name string) *lab {
 	}
 	l.endEarlier()
 	t.Cleanup(l.end)
+	// First, and on its own: whatever it lacks, the machines go.
+	t.Cleanup(l.keepEvidence)
 	l.wcctl("init", "--target", "local", "--name", name).ok()
 	l.configure(func(c *spec.Cluster) {
 		c.Spec.Local = &spec.LocalTarget{Workers: 2, Subnet: subnet, DiskGiB: diskGiB}
@@ -149,9 +151,6 @@ func (l *lab) node(role string) string { return l.name + "-" + role }
 // end removes all, whatever state the test left it in.
 func (l *lab) end() {
 	l.keepLogs()
-	if l.t.Failed() {
-		l.keepEvidence()
-	}
 	if !l.byHand {
 		if down := l.wcctlWithin(commandPatience, "down", "--yes"); down.Code != 0 {
 			l.t.Errorf("%s: exit code %d\n%s", down.command, down.Code, down.Stderr)
@@ -192,8 +191,11 @@ func (l *lab) keepLogs() {
 	}
 }
 
-// keepEvidence asks the machines what happened, before they go.
+// keepEvidence asks the machines of a failed test what happened, before they go.
 func (l *lab) keepEvidence() {
+	if !l.t.Failed() {
+		return
+	}
 	for _, m := range l.machines() {
 		for name, command := range map[string]string{
 			"kubelet": "journalctl --no-pager --unit kubelet | tail -n 3000",
