@@ -16,6 +16,9 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/spec"
 )
 
+// controlPlaneCalm is longer than a new kubelet takes until it starts the control plane anew.
+const controlPlaneCalm = 20 * time.Second
+
 // upgradeOptions is what `wcctl upgrade` was told.
 type upgradeOptions struct {
 	nodeOptions
@@ -140,6 +143,7 @@ func (u *upgrading) do(ctx context.Context, con *console, h *held) error {
 	defer s.Close()
 	u.settle.bundle = s.bundle
 	upgrade := &phase.Upgrade{
+		Calm: controlPlaneCalm,
 		Force: u.opts.force, Timeout: u.opts.timeout, Settle: u.settle,
 		Live: func(r *phase.Run) (phase.Live, error) { return clusterOf(r) },
 		Save: func(ctx context.Context, shell phase.Shell, machine string) (string, error) {

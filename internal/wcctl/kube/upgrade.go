@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,6 +52,21 @@ func (c *Cluster) Release() (string, error) {
 		return "", fmt.Errorf("asking the API server for its version: %w", err)
 	}
 	return strings.TrimPrefix(v.GitVersion, "v"), nil
+}
+
+// Leads are the leases of those who lead the control plane, with when they last said so.
+func (c *Cluster) Leads(ctx context.Context) (map[string]time.Time, error) {
+	leads := map[string]time.Time{}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		lease, err := c.client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading who leads as %s: %w", name, err)
+		}
+		if lease.Spec.RenewTime != nil {
+			leads[name] = lease.Spec.RenewTime.Time
+		}
+	}
+	return leads, nil
 }
 
 // CloseNode keeps new pods from a node until OpenNode; one that is cordoned already is left as it is.

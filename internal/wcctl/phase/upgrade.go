@@ -29,6 +29,7 @@ type Live interface {
 	Release() (string, error)
 	Kubelets(ctx context.Context) ([]kube.Kubelet, error)
 	Hazards(ctx context.Context, to string) ([]kube.Hazard, error)
+	Leads(ctx context.Context) (map[string]time.Time, error)
 	CloseNode(ctx context.Context, node string) error
 	OpenNode(ctx context.Context, node string) error
 	Drain(ctx context.Context, o kube.DrainOptions) error
@@ -47,6 +48,8 @@ type Upgrade struct {
 	// Settle follows when nothing has been changed yet that an old release could not live with: it
 	// writes the release down.
 	Settle Phase
+	// Calm is for how long the control plane has to stand still before a node is emptied.
+	Calm time.Duration
 }
 
 // Phases are those that only an upgrade has; Rest follows them.

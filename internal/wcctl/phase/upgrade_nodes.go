@@ -129,6 +129,12 @@ func (u *Upgrade) node(ctx context.Context, r *Run, live Live, m fleet.Machine) 
 	if err := r.timed(m, "wait for it", func() error { return reported(ctx, live, m.Name, r.wanted()) }); err != nil {
 		return err
 	}
+	if m.Role == fleet.ControlPlane {
+		err := r.timed(m, "wait until the control plane stands still", func() error { return calm(ctx, live, u.Calm) })
+		if err != nil {
+			return err
+		}
+	}
 	return live.OpenNode(ctx, m.Name)
 }
 
@@ -205,6 +211,45 @@ func reported(ctx context.Context, live Live, node, release string) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// calm waits until the API server has answered, and its controllers have led, for a while. The new kubelet
+// starts them anew some seconds after it is ready; of pods that leave a node just then nobody hears, and
+// requests go to them on and on.
+func calm(ctx context.Context, live Live, enough time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, kubeletPatience,
+		fmt.Errorf("the control plane has not stood still within %s", kubeletPatience))
+	defer cancel()
+	tick := time.NewTicker(kubeletEvery)
+	defer tick.Stop()
+	var first map[string]time.Time
+	var since time.Time
+	for {
+		now, err := live.Leads(ctx)
+		switch {
+		case err != nil:
+			first = nil
+		case first == nil:
+			first, since = now, time.Now()
+		case time.Since(since) >= enough && renewed(first, now):
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return firmError{errors.Join(context.Cause(ctx), err)}
+		case <-tick.C:
+		}
+	}
+}
+
+// renewed tells whether all have led on, by their own clock.
+func renewed(first, now map[string]time.Time) bool {
+	for name, at := range first {
+		if !now[name].After(at) {
+			return false
+		}
+	}
+	return true
 }
 
 func kubeletOf(ctx context.Context, live Live, node string) (kube.Kubelet, error) {

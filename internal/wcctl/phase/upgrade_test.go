@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
 )
@@ -42,6 +43,8 @@ type live struct {
 	closed  map[string]bool
 	fails   map[string]error
 	hazards []kube.Hazard
+	// leads is how often it was asked who leads.
+	leads int
 	// away is how often the API server goes just when a node is to be opened.
 	away  int
 	saved int
@@ -69,6 +72,14 @@ func (l *live) Kubelets(context.Context) ([]kube.Kubelet, error) {
 
 func (l *live) Hazards(context.Context, string) ([]kube.Hazard, error) { return l.hazards, nil }
 
+func (l *live) Leads(context.Context) (map[string]time.Time, error) {
+	l.leads++
+	if l.leads == 2 { // it went once more
+		return nil, io.ErrUnexpectedEOF
+	}
+	return map[string]time.Time{"kube-scheduler": time.Unix(int64(l.leads), 0)}, nil
+}
+
 func (l *live) CloseNode(_ context.Context, node string) error {
 	l.calls = append(l.calls, "close "+node)
 	l.closed[node] = true
@@ -78,7 +89,7 @@ func (l *live) CloseNode(_ context.Context, node string) error {
 func (l *live) OpenNode(_ context.Context, node string) error {
 	if l.away > 0 {
 		l.away--
-		return fmt.Errorf("changing the node: %w", &url.Error{Op: "Patch", URL: "https://api", Err: io.ErrUnexpectedEOF})
+		return &url.Error{Op: "Patch", URL: "https://api", Err: io.ErrUnexpectedEOF}
 	}
 	l.calls = append(l.calls, "open "+node)
 	delete(l.closed, node)
@@ -278,6 +289,9 @@ func TestTheAPIServerMayGoWhileANodeIsUpgraded(t *testing.T) {
 	l.away = 2
 	if _, err := w.upgrading(l, false).Up(t.Context()); err != nil || l.away != 0 || len(l.closed) > 0 {
 		t.Errorf("%v; it was away %d times too few, closed are %v", err, l.away, l.closed)
+	}
+	if l.leads < 4 {
+		t.Errorf("after %d questions, one without an answer, the control plane stood still", l.leads)
 	}
 }
 

@@ -708,12 +708,15 @@ func TestWhatWasNeverReadIsNotEmpty(t *testing.T) {
 	p := empty()
 	p.Services, p.Workers, p.Queues, p.Events = nil, nil, nil, nil
 	p.Faults = map[monitor.Part]monitor.Fault{}
-	for _, part := range []monitor.Part{monitor.Jobs, monitor.Queues, monitor.Workers, monitor.Services, monitor.Events} {
+	for _, part := range []monitor.Part{
+		monitor.Jobs, monitor.Queues, monitor.Workers, monitor.Services, monitor.Events,
+	} {
 		p.Faults[part] = monitor.Fault{Message: "no answer in time"}
 	}
 	s := setup(t, p).look()
 	for key, lies := range map[string][]string{
-		"1": {"none", "no job", "0 of 0"}, "3": {"No queues"}, "4": {"No worker"}, "5": {"No service"}, "7": {"Nothing has"},
+		"1": {"none", "no job", "0 of 0"}, "3": {"No queues"}, "4": {"No worker"}, "5": {"No service"},
+		"7": {"Nothing has"},
 	} {
 		s.press(key)
 		s.shows("no answer in time")
