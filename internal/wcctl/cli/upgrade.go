@@ -143,7 +143,7 @@ func (u *upgrading) do(ctx context.Context, con *console, h *held) error {
 	defer s.Close()
 	u.settle.bundle = s.bundle
 	upgrade := &phase.Upgrade{
-		Calm: controlPlaneCalm,
+		Calm:  controlPlaneCalm,
 		Force: u.opts.force, Timeout: u.opts.timeout, Settle: u.settle,
 		Live: func(r *phase.Run) (phase.Live, error) { return clusterOf(r) },
 		Save: func(ctx context.Context, shell phase.Shell, machine string) (string, error) {
