@@ -29,18 +29,21 @@ import (
 	"github.com/wastecoach/wastecoach/internal/wcctl/image"
 )
 
-// checkout is a small module of the same name as ours, so that the linker sets its version.
+// checkout is a small module of the same name as ours, with a stand-in for the package whose variable the
+// linker sets.
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for path, text := range map[string]string{
-		"go.mod": "module github.com/wastecoach/wastecoach\n\ngo 1.26.0\n",
-		"internal/daemon/daemon.go": "package daemon\n\nvar version = \"(devel)\"\n\n" +
-			"func Version() string { return version }\n",
+		"go.mod": "module github.com/wastecoach/wastecoach\n\ngo 1.26.0\n\n" +
+			"require github.com/prometheus/common v0.0.0\n\n" +
+			"replace github.com/prometheus/common => ./common\n",
+		"common/go.mod":             "module github.com/prometheus/common\n\ngo 1.26.0\n",
+		"common/version/version.go": "package version\n\nvar Version string\n",
 		"cmd/auth/main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"time\"\n\n" +
-			"\t\"github.com/wastecoach/wastecoach/internal/daemon\"\n)\n\n" +
+			"\t\"github.com/prometheus/common/version\"\n)\n\n" +
 			"func main() {\n\tzone, err := time.LoadLocation(\"Asia/Seoul\")\n" +
-			"\tfmt.Println(daemon.Version(), zone, err)\n}\n",
+			"\tfmt.Println(version.Version, zone, err)\n}\n",
 		"cmd/users/main.go": "package main\n\nfunc main() { undefined() }\n",
 	} {
 		path = filepath.Join(dir, path)
@@ -125,7 +128,7 @@ func TestAnImageHoldsAProgramAndWhatItNeeds(t *testing.T) {
 	if err := json.Unmarshal(files["usr/share/sbom/auth.spdx.json"], &sbom); err != nil {
 		t.Fatal(err)
 	}
-	if len(sbom.Packages) != 2 || sbom.Packages[0].VersionInfo != "1.2.3" || sbom.Packages[1].Name != "stdlib" {
+	if len(sbom.Packages) != 3 || sbom.Packages[0].VersionInfo != "1.2.3" || sbom.Packages[1].Name != "stdlib" {
 		t.Errorf("the SBOM lists %v", sbom.Packages)
 	}
 }
