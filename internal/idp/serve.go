@@ -10,15 +10,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
+	"github.com/wastecoach/wastecoach/internal/daemon"
 	"github.com/wastecoach/wastecoach/internal/env"
-)
-
-const (
-	readHeaderTimeout = 5 * time.Second
-	// stopGrace is how long a login under way may take when the server stops.
-	stopGrace = 5 * time.Second
 )
 
 // ServerConfig is what IDP_… variables say.
@@ -79,20 +73,7 @@ func serveOn(ctx context.Context, l net.Listener, cfg ServerConfig, logger *slog
 	mux := http.NewServeMux()
 	mux.Handle("/", provider)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: readHeaderTimeout,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
-	defer cancel()
-	return server.Shutdown(stop)
+	return daemon.Serve(ctx, l, mux, logger)
 }
 
 func parseSettings(text string) (Config, error) {

@@ -5,19 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/wastecoach/wastecoach/internal/daemon"
 	"github.com/wastecoach/wastecoach/internal/env"
-)
-
-const (
-	readHeaderTimeout = 5 * time.Second
-	// stopGrace is how long an answer under way may take when the server stops.
-	stopGrace = 5 * time.Second
 )
 
 // Config is what OBSERVER_… variables say.
@@ -46,18 +39,5 @@ func Serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	server := &http.Server{
-		Handler: Handler(client, logger), ReadHeaderTimeout: readHeaderTimeout,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
-	defer cancel()
-	return server.Shutdown(stop)
+	return daemon.Serve(ctx, listener, Handler(client, logger), logger)
 }

@@ -144,18 +144,11 @@ func (s *system) Deploy(ctx context.Context, r *phase.Run) error {
 	}
 	_, err = d.Run(ctx, s.request())
 	var failed *deploy.FailureError
-	var lack *deploy.LackError
-	switch {
-	case errors.As(err, &lack):
-		return &phase.Error{Phase: deployPhase, Cause: err, Hint: lackHint(lack) + "\nwcctl up"}
-	case errors.As(err, new(*deploy.CertificateError)):
-		return &phase.Error{Phase: deployPhase, Cause: err, Hint: certificateHint + "\nwcctl up # goes on waiting"}
-	case errors.As(err, &failed):
+	if errors.As(err, &failed) {
 		return &phase.Error{Phase: deployPhase, Cause: err, Hint: "wcctl logs " + failed.Release + "\nwcctl up"}
-	case errors.Is(err, deploy.ErrNoProviders):
-		return &phase.Error{Phase: deployPhase, Cause: err, Hint: providersHint}
-	case errors.As(err, new(*deploy.NoDatabaseError)):
-		return &phase.Error{Phase: deployPhase, Cause: err, Hint: databaseHint}
+	}
+	if hint := neededHint(err, "wcctl up"); hint != "" {
+		return &phase.Error{Phase: deployPhase, Cause: err, Hint: hint}
 	}
 	return err
 }

@@ -327,12 +327,10 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 	var cut *deploy.CutShortError
 	var failed *deploy.FailureError
 	var unwritten *gitops.NotWrittenError
-	var lack *deploy.LackError
+	if hint := neededHint(err, flags.again(command)); hint != "" {
+		return &Error{Cause: err, Hint: hint, Log: log}
+	}
 	switch {
-	case errors.As(err, &lack):
-		return &Error{Cause: err, Hint: lackHint(lack) + "\n" + flags.again(command), Log: log}
-	case errors.As(err, new(*deploy.CertificateError)):
-		return &Error{Cause: err, Hint: certificateHint + "\n" + flags.again(command) + " # goes on waiting", Log: log}
 	case errors.Is(err, gitops.ErrNoArgoCD):
 		return &Error{Cause: err, Hint: argoHint, Log: log}
 	case errors.As(err, &unwritten):
@@ -346,13 +344,6 @@ func deployError(ctx context.Context, flags *clusterFlags, command, log string, 
 		return &Error{
 			Cause: failed, Hint: flags.again("history "+failed.Release) + "\n" + flags.again(command), Log: log,
 		}
-	case errors.Is(err, deploy.ErrNoProviders):
-		return &Error{
-			Cause: err, Log: log,
-			Hint: providersHint,
-		}
-	case errors.As(err, new(*deploy.NoDatabaseError)):
-		return &Error{Cause: err, Log: log, Hint: databaseHint}
 	}
 	return clusterError(ctx, flags, command, log, err)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,22 @@ const (
 
 // certificateHint shows what an ACME authority has been asked, and what it said.
 const certificateHint = "kubectl -n ingress describe certificates,orders,challenges"
+
+// neededHint brings what a deployment needs of others; empty where err is of another kind. again goes on.
+func neededHint(err error, again string) string {
+	var lack *deploy.LackError
+	switch {
+	case errors.As(err, &lack):
+		return lackHint(lack) + "\n" + again
+	case errors.As(err, new(*deploy.CertificateError)):
+		return certificateHint + "\n" + again + " # goes on waiting"
+	case errors.Is(err, deploy.ErrNoProviders):
+		return providersHint
+	case errors.As(err, new(*deploy.NoDatabaseError)):
+		return databaseHint
+	}
+	return ""
+}
 
 // lackHint installs what the cluster lacks.
 func lackHint(lack *deploy.LackError) string {
