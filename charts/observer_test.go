@@ -1,8 +1,6 @@
 package charts_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,6 +26,7 @@ import (
 
 	"github.com/wastecoach/wastecoach/internal/observer"
 	"github.com/wastecoach/wastecoach/internal/wcctl/kube"
+	"github.com/wastecoach/wastecoach/internal/wcctl/kube/kubetest"
 )
 
 // TestPrometheusSeesTheCluster lets Debian's Prometheus read the chart's configuration, and the observer
@@ -208,28 +206,9 @@ func startPrometheus(t *testing.T, observer, token string) func(query, want stri
 			t.Fatal(err)
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(context.Background(), "prometheus", "--config.file="+file,
+	address := kubetest.Address(t)
+	kubetest.Start(t, "prometheus", "--config.file="+file,
 		"--storage.tsdb.path="+filepath.Join(dir, "samples"), "--web.listen-address="+address)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(output.String())
-		}
-	})
 	return func(query, want string) error { return value(t, address, query, want) }
 }
 

@@ -195,43 +195,41 @@ func (u *Upgrade) replace(ctx context.Context, r *Run, m fleet.Machine) error {
 
 // reported waits until the node's new kubelet says that it is ready.
 func reported(ctx context.Context, live Live, node, release string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, kubeletPatience,
-		fmt.Errorf("its kubelet has not reported within %s", kubeletPatience))
-	defer cancel()
-	tick := time.NewTicker(kubeletEvery)
-	defer tick.Stop()
-	for {
+	return patiently(ctx, "its kubelet has not reported", func(ctx context.Context) (bool, error) {
 		k, err := kubeletOf(ctx, live, node)
-		if err == nil && k.Release == release && k.Ready {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return firmError{errors.Join(context.Cause(ctx), err)}
-		case <-tick.C:
-		}
-	}
+		return err == nil && k.Release == release && k.Ready, err
+	})
 }
 
 // calm waits until the API server has answered, and its controllers have led, for a while. The new kubelet
 // starts them anew some seconds after it is ready; of pods that leave a node just then nobody hears, and
 // requests go to them on and on.
 func calm(ctx context.Context, live Live, enough time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, kubeletPatience,
-		fmt.Errorf("the control plane has not stood still within %s", kubeletPatience))
-	defer cancel()
-	tick := time.NewTicker(kubeletEvery)
-	defer tick.Stop()
 	var first map[string]time.Time
 	var since time.Time
-	for {
+	return patiently(ctx, "the control plane has not stood still", func(ctx context.Context) (bool, error) {
 		now, err := live.Leads(ctx)
 		switch {
 		case err != nil:
 			first = nil
 		case first == nil:
 			first, since = now, time.Now()
-		case time.Since(since) >= enough && renewed(first, now):
+		default:
+			return time.Since(since) >= enough && renewed(first, now), nil
+		}
+		return false, err
+	})
+}
+
+// patiently asks again and again; what has not happened after all is the error, with what was said last.
+func patiently(ctx context.Context, what string, done func(ctx context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, kubeletPatience, fmt.Errorf("%s within %s", what, kubeletPatience))
+	defer cancel()
+	tick := time.NewTicker(kubeletEvery)
+	defer tick.Stop()
+	for {
+		ok, err := done(ctx)
+		if ok {
 			return nil
 		}
 		select {

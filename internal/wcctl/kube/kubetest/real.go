@@ -32,8 +32,8 @@ func Real(t testing.TB) *rest.Config {
 	t.Helper()
 	dir := t.TempDir()
 	etcd, apiserver := program(t, "go-etcd-*", "etcd"), program(t, "go-kubernetes-*", "kube-apiserver")
-	clients, peers, secure := address(t), address(t), address(t)
-	start(t, etcd, "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--log-level", "error",
+	clients, peers, secure := Address(t), Address(t), Address(t)
+	Start(t, etcd, "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--log-level", "error",
 		"--listen-client-urls", "http://"+clients, "--advertise-client-urls", "http://"+clients,
 		"--listen-peer-urls", "http://"+peers, "--initial-advertise-peer-urls", "http://"+peers,
 		"--initial-cluster", "default=http://"+peers)
@@ -46,7 +46,7 @@ func Real(t testing.TB) *rest.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start(t, apiserver, "--etcd-servers", "http://"+clients, "--cert-dir", filepath.Join(dir, "certs"),
+	Start(t, apiserver, "--etcd-servers", "http://"+clients, "--cert-dir", filepath.Join(dir, "certs"),
 		"--bind-address", "127.0.0.1", "--secure-port", port, "--service-cluster-ip-range", "10.0.0.0/24",
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", key,
 		"--service-account-signing-key-file", key, "--token-auth-file", tokens, "--authorization-mode", "RBAC",
@@ -76,7 +76,8 @@ func program(t testing.TB, step, name string) string {
 	return found[0]
 }
 
-func start(t testing.TB, path string, args ...string) {
+// Start runs a program until the test ends; what it says is told where the test has failed.
+func Start(t testing.TB, path string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), path, args...)
 	var output bytes.Buffer
@@ -95,8 +96,8 @@ func start(t testing.TB, path string, args ...string) {
 
 func tail(text string) string { return text[max(0, len(text)-4000):] }
 
-// address is one of this computer's that is free now.
-func address(t testing.TB) string {
+// Address is one of this computer's that is free now.
+func Address(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
